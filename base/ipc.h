@@ -1,0 +1,60 @@
+/* base/ipc.h - framed messages between our own processes over a SEQPACKET
+ * socket pair. Messages sent in one turn of the loop travel in one packet; a
+ * body over IPC_INLINE_MAX_BYTES goes by sealed memfd, and the reader never
+ * sees the difference. Every frame is checked: a process that was taken over
+ * can close its end, not harm ours.
+ *
+ * Frame: u16 type, u16 flags, u32 length, u64 id, body. */
+#ifndef MICA_BASE_IPC_H
+#define MICA_BASE_IPC_H
+
+#include "base/bytes.h"
+#include "base/loop.h"
+#include "base/rc.h"
+#include "base/why.h"
+
+#define IPC_INLINE_MAX_BYTES 65536
+#define IPC_BODY_MAX_BYTES (1u << 30)
+#define IPC_FDS_MAX 8
+
+struct ipc;
+
+struct ipc_msg {
+	uint16_t type;
+	uint64_t id;
+	struct bytes body;
+	int fds[IPC_FDS_MAX]; /* sent: borrowed; received: the handler's */
+	unsigned n_fds;
+};
+
+/* A message arrived; body is borrowed until the handler returns. The handler
+ * owns received fds and must close or keep each. */
+typedef void ipc_fn(void *ctx, const struct ipc_msg *msg);
+/* The peer closed, or sent a frame that is malformed (why names it). The ipc
+ * is dead then and only ipc_free() is left. Since a supervisor may hold both
+ * ends open, a dead peer need not show here. */
+typedef void ipc_dead_fn(void *ctx, const struct why *why);
+
+/* A pair, close-on-exec. Errors: RC_IO. */
+MUST_CHECK enum rc ipc_pair(int fds[2]);
+/* Takes fd on RC_OK. */
+MUST_CHECK enum rc ipc_new(struct ipc **out, struct loop *loop, int fd,
+	ipc_fn *fn, ipc_dead_fn *dead, void *ctx);
+void ipc_free(struct ipc *ipc); /* closes fd; NULL is a no-op */
+/* Free ipc but hand back its fd, for a process that only looked. */
+int ipc_detach(struct ipc *ipc);
+
+/* Queue a message; body is copied, fds are duplicated. It leaves at the end of
+ * this turn of the loop, or when the peer reads. Thread: the loop's.
+ * Errors: RC_TOOBIG RC_NOMEM RC_BUSY (IPC_QUEUE_MAX_BYTES waiting) RC_CLOSED */
+#define IPC_QUEUE_MAX_BYTES (64u << 20)
+MUST_CHECK enum rc ipc_send(struct ipc *ipc, const struct ipc_msg *msg);
+
+/* A sealed memfd (no write, grow, shrink) that holds data. Returns fd or -1 */
+int ipc_memfd(const char *name, struct bytes data);
+/* Map a sealed memfd read-only; refuses one whose seals are missing.
+ * munmap with ipc_memfd_unmap(). Errors: RC_IO RC_TOOBIG RC_PERMISSION. */
+MUST_CHECK enum rc ipc_memfd_map(int fd, size_t max, struct bytes *out);
+void ipc_memfd_unmap(struct bytes map);
+
+#endif

@@ -1,0 +1,56 @@
+/* base/metrics.h - counters, gauges and histograms: one shared memory file
+ * (memfd) with a row of slots a process, written by its owner alone, summed on
+ * scrape. All metrics are in one table in metrics.c; labels are bounded. */
+#ifndef MICA_BASE_METRICS_H
+#define MICA_BASE_METRICS_H
+
+#include "base/buf.h"
+#include "base/rc.h"
+
+/* Each metric's name, type, help and labels stand in metrics.c's table. */
+enum metric {
+	METRIC_HTTP_REQUESTS,      /* counter */
+	METRIC_HTTP_REFUSED,       /* counter: malformed or over a limit */
+	METRIC_CONNECTIONS_OPEN,   /* gauge */
+	METRIC_CONNECTIONS_REFUSED,/* counter: caps */
+	METRIC_TLS_HANDSHAKES,     /* counter */
+	METRIC_TLS_FAILURES,       /* counter */
+	METRIC_EST_ENROLLED,       /* counter */
+	METRIC_EST_RENEWED,        /* counter */
+	METRIC_EST_RETRIED,        /* counter: a stored certificate handed out */
+	METRIC_EST_REFUSED,        /* counter */
+	METRIC_CERTS_ISSUED,       /* counter */
+	METRIC_CERTS_ABANDONED,    /* counter */
+	METRIC_SIGN_REQUESTS,      /* counter */
+	METRIC_SIGN_REFUSED,       /* counter */
+	METRIC_SIGN_PENDING,       /* gauge */
+	METRIC_STORE_COMMITS,      /* counter */
+	METRIC_STORE_COMMIT_OPS,   /* counter: operations in those commits */
+	METRIC_STORE_COMMIT_US,    /* histogram */
+	METRIC_STORE_HALTED,       /* gauge 0 or 1 */
+	METRIC_STORE_FREE_BYTES,   /* gauge, keeper */
+	METRIC_LOOP_LONGEST_US,    /* gauge: max over processes */
+	METRIC_PROCESS_RESTARTS,   /* counter, supervisor */
+	METRIC_COUNT
+};
+
+#define METRICS_PROCESSES_MAX 64
+
+struct metrics;
+
+/* The supervisor makes the file; everyone maps it and takes a row. A row
+ * outlives its process, so that a restart goes on counting. */
+int metrics_create(void); /* memfd or -1 */
+MUST_CHECK enum rc metrics_map(struct metrics **out, int fd, unsigned row);
+void metrics_unmap(struct metrics *m); /* NULL is a no-op */
+
+/* m may be NULL: a module under test needs no metrics. */
+void metric_add(struct metrics *m, enum metric metric, uint64_t n);
+void metric_set(struct metrics *m, enum metric metric, uint64_t v);
+void metric_observe_us(struct metrics *m, enum metric metric, uint64_t us);
+/* Sum (gauges marked max: the largest) over all rows. */
+uint64_t metric_total(const struct metrics *m, enum metric metric);
+/* Prometheus text exposition format 0.0.4. */
+void metrics_render(const struct metrics *m, struct buf *out);
+
+#endif
