@@ -17,9 +17,9 @@ struct buf {
 /* No allocation happens before the first write. */
 #define BUF_INIT(max_bytes) ((struct buf){ NULL, 0, 0, (max_bytes), RC_OK })
 
-void buf_free(struct buf *b);   /* wipes nothing; b can be used again */
-void buf_wipe(struct buf *b);   /* as buf_free, after overwriting */
-void buf_reset(struct buf *b);  /* empty, keeps the memory, clears failed */
+void buf_free(struct buf *b);  /* wipes nothing; b can be used again */
+void buf_wipe(struct buf *b);  /* as buf_free, after overwriting */
+void buf_reset(struct buf *b); /* empty, keeps the memory, clears failed */
 
 /* Room for n more bytes at the end, or NULL (b->failed says why). The caller
  * fills them and then calls buf_added(). */

@@ -37,8 +37,8 @@ struct bytes bytes_skip(struct bytes a, size_t n);
 
 /* Cut at the first sep: *head is what stands before it, *tail what follows.
  * False, with *head = a and *tail empty, when there is no sep. */
-bool bytes_cut(struct bytes a, uint8_t sep, struct bytes *head,
-	struct bytes *tail);
+bool bytes_cut(
+        struct bytes a, uint8_t sep, struct bytes *head, struct bytes *tail);
 
 /* Overwrite a secret; not removed by the optimiser. */
 void bytes_wipe(void *p, size_t n);

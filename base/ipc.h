@@ -39,7 +39,7 @@ typedef void ipc_dead_fn(void *ctx, const struct why *why);
 MUST_CHECK enum rc ipc_pair(int fds[2]);
 /* Takes fd on RC_OK. */
 MUST_CHECK enum rc ipc_new(struct ipc **out, struct loop *loop, int fd,
-	ipc_fn *fn, ipc_dead_fn *dead, void *ctx);
+        ipc_fn *fn, ipc_dead_fn *dead, void *ctx);
 void ipc_free(struct ipc *ipc); /* closes fd; NULL is a no-op */
 /* Free ipc but hand back its fd, for a process that only looked. */
 int ipc_detach(struct ipc *ipc);

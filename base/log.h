@@ -17,7 +17,7 @@ void log_open(const char *name, enum log_level level, enum log_form form);
  * closed by NULL. A NULL value is written as "-". Lines are cut at 2048
  * bytes; one write(2) a line. */
 void log_event(enum log_level level, const char *event, ...)
-	__attribute__((sentinel));
+        __attribute__((sentinel));
 
 /* log_event's values are strings: a scratch for numbers. */
 struct log_num {

@@ -33,24 +33,24 @@ typedef void loop_fn(void *ctx);
 typedef void loop_fd_fn(void *ctx, int fd);
 
 /* One-shot; set again to repeat. */
-MUST_CHECK enum rc loop_timer_new(struct loop_timer **out, struct loop *loop,
-	loop_fn *fn, void *ctx);
+MUST_CHECK enum rc loop_timer_new(
+        struct loop_timer **out, struct loop *loop, loop_fn *fn, void *ctx);
 void loop_timer_set_ms(struct loop_timer *t, int64_t delay_ms);
 void loop_timer_cancel(struct loop_timer *t);
 void loop_timer_free(struct loop_timer *t); /* NULL is a no-op */
 
 /* Call fn while fd is readable. fd stays the caller's. */
 MUST_CHECK enum rc loop_watch_new(struct loop_watch **out, struct loop *loop,
-	int fd, loop_fd_fn *fn, void *ctx);
+        int fd, loop_fd_fn *fn, void *ctx);
 /* Call fn while fd is writable, as long as on is set. */
 MUST_CHECK enum rc loop_watch_new_write(struct loop_watch **out,
-	struct loop *loop, int fd, loop_fd_fn *fn, void *ctx);
+        struct loop *loop, int fd, loop_fd_fn *fn, void *ctx);
 void loop_watch_enable(struct loop_watch *w, bool on);
 void loop_watch_free(struct loop_watch *w); /* NULL is a no-op */
 
 /* Call fn(ctx) when the process gets signal signo. */
 MUST_CHECK enum rc loop_watch_new_signal(struct loop_watch **out,
-	struct loop *loop, int signo, loop_fn *fn, void *ctx);
+        struct loop *loop, int signo, loop_fn *fn, void *ctx);
 
 /* Run once on the loop's thread, in order of posting. The task is the
  * caller's and must live until it has run; it can be posted again then.

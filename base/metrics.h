@@ -9,28 +9,28 @@
 
 /* Each metric's name, type, help and labels stand in metrics.c's table. */
 enum metric {
-	METRIC_HTTP_REQUESTS,      /* counter */
-	METRIC_HTTP_REFUSED,       /* counter: malformed or over a limit */
-	METRIC_CONNECTIONS_OPEN,   /* gauge */
-	METRIC_CONNECTIONS_REFUSED,/* counter: caps */
-	METRIC_TLS_HANDSHAKES,     /* counter */
-	METRIC_TLS_FAILURES,       /* counter */
-	METRIC_EST_ENROLLED,       /* counter */
-	METRIC_EST_RENEWED,        /* counter */
-	METRIC_EST_RETRIED,        /* counter: a stored certificate handed out */
-	METRIC_EST_REFUSED,        /* counter */
-	METRIC_CERTS_ISSUED,       /* counter */
-	METRIC_CERTS_ABANDONED,    /* counter */
-	METRIC_SIGN_REQUESTS,      /* counter */
-	METRIC_SIGN_REFUSED,       /* counter */
-	METRIC_SIGN_PENDING,       /* gauge */
-	METRIC_STORE_COMMITS,      /* counter */
-	METRIC_STORE_COMMIT_OPS,   /* counter: operations in those commits */
-	METRIC_STORE_COMMIT_US,    /* histogram */
-	METRIC_STORE_HALTED,       /* gauge 0 or 1 */
-	METRIC_STORE_FREE_BYTES,   /* gauge, keeper */
-	METRIC_LOOP_LONGEST_US,    /* gauge: max over processes */
-	METRIC_PROCESS_RESTARTS,   /* counter, supervisor */
+	METRIC_HTTP_REQUESTS,       /* counter */
+	METRIC_HTTP_REFUSED,        /* counter: malformed or over a limit */
+	METRIC_CONNECTIONS_OPEN,    /* gauge */
+	METRIC_CONNECTIONS_REFUSED, /* counter: caps */
+	METRIC_TLS_HANDSHAKES,      /* counter */
+	METRIC_TLS_FAILURES,        /* counter */
+	METRIC_EST_ENROLLED,        /* counter */
+	METRIC_EST_RENEWED,         /* counter */
+	METRIC_EST_RETRIED,      /* counter: a stored certificate handed out */
+	METRIC_EST_REFUSED,      /* counter */
+	METRIC_CERTS_ISSUED,     /* counter */
+	METRIC_CERTS_ABANDONED,  /* counter */
+	METRIC_SIGN_REQUESTS,    /* counter */
+	METRIC_SIGN_REFUSED,     /* counter */
+	METRIC_SIGN_PENDING,     /* gauge */
+	METRIC_STORE_COMMITS,    /* counter */
+	METRIC_STORE_COMMIT_OPS, /* counter: operations in those commits */
+	METRIC_STORE_COMMIT_US,  /* histogram */
+	METRIC_STORE_HALTED,     /* gauge 0 or 1 */
+	METRIC_STORE_FREE_BYTES, /* gauge, keeper */
+	METRIC_LOOP_LONGEST_US,  /* gauge: max over processes */
+	METRIC_PROCESS_RESTARTS, /* counter, supervisor */
 	METRIC_COUNT
 };
 

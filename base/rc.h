@@ -41,9 +41,9 @@ enum rc {
 };
 
 struct rc_info {
-	const char *name;  /* metric and log label: [a-z_]+ */
-	const char *text;  /* a sentence without its full stop */
-	int http_status;   /* EST and admin API: RFC 7030 section 4.2.3; never 403 */
+	const char *name; /* metric and log label: [a-z_]+ */
+	const char *text; /* a sentence without its full stop */
+	int http_status; /* EST and admin API: RFC 7030 section 4.2.3; never 403 */
 };
 
 /* Never NULL; a value outside the enum answers as RC_INTERNAL. */

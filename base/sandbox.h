@@ -31,6 +31,6 @@ MUST_CHECK enum rc sandbox_supervisor(struct why *why);
  * ENOSYS; exec, ptrace and process_vm_* kill. Built with sanitizers, the
  * filter is left out. n_dirs at most 8. */
 MUST_CHECK enum rc sandbox_enter(enum sandbox_role role, const int *dirs,
-	unsigned n_dirs, struct why *why);
+        unsigned n_dirs, struct why *why);
 
 #endif

@@ -17,10 +17,10 @@ struct why {
  * Bytes outside printable ASCII are shown as `?`; too long is cut.
  * why may be NULL. */
 enum rc why_set(struct why *why, enum rc rc, const char *fmt, ...)
-	PRINTF_LIKE(3, 4);
+        PRINTF_LIKE(3, 4);
 
 /* Put "prefix: " before what stands. why may be NULL; returns rc. */
 enum rc why_prefix(struct why *why, enum rc rc, const char *fmt, ...)
-	PRINTF_LIKE(3, 4);
+        PRINTF_LIKE(3, 4);
 
 #endif
