@@ -1,0 +1,519 @@
+/* storage/store.h - the record of everything the authority did: certificates
+ * and their states, devices, one-time tokens, quotas, authorities, the audit
+ * chain. Domain operations, not keys and values; an engine stands behind.
+ * Needs base/ alone: it takes a path and a size, never the configuration, and
+ * knows no DER.
+ *
+ * What every operation promises:
+ * - A write is one atomic transaction. Its callback runs on the loop, once,
+ *   after the commit is durable (fdatasync returned); until then nothing of it
+ *   may be released. Many writes may share one commit: each has its own result
+ *   and a refused one leaves no trace.
+ * - A write call returns RC_PENDING and calls back later, or another code at
+ *   once (RC_BUSY, RC_UNAVAILABLE, RC_TOOBIG: not applied) and never calls.
+ * - A read fills its results and returns RC_OK or an error, or returns
+ *   RC_PENDING and calls back later, never both. What it read was committed.
+ * - The operation's struct belongs to the caller, holds still until the
+ *   callback, and borrows its inputs until then. Results are copied into it.
+ * - Results: RC_OK, RC_DUPLICATE (done before), RC_CONFLICT (exists and
+ *   differs), RC_QUOTA, RC_SPENT, RC_NOTFOUND, RC_STALE (a record changed since
+ *   it was read, or an intent that is not ours), RC_FENCED, RC_BLOCKED,
+ *   RC_BUSY (queue full; not applied), RC_UNAVAILABLE (not applied),
+ *   RC_UNKNOWN (in doubt: ask again), RC_TOOBIG, RC_NOMEM. why has the clause.
+ * - An audit entry is appended in the same transaction as what it records. */
+#ifndef MICA_STORAGE_STORE_H
+#define MICA_STORAGE_STORE_H
+
+#include "base/buf.h"
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "base/why.h"
+#include <stdatomic.h>
+
+#define STORE_SCHEMA_VERSION 1
+#define STORE_SERIAL_BYTES 20   /* RFC 5280 section 4.1.2.2 */
+#define STORE_HASH_BYTES 32     /* SHA-256 */
+#define STORE_DEVICE_ID_MAX 128 /* bytes, printable ASCII */
+#define STORE_NAME_MAX 64       /* authority, profile, anchor, quota names */
+#define STORE_ACTOR_MAX 160     /* who asked, in the audit trail */
+#define STORE_TEXT_MAX 512      /* an audit entry's detail; a device's note */
+#define STORE_DER_MAX_BYTES 65536
+#define STORE_ROWS_MAX 256   /* rows a list or a scan returns at most */
+#define STORE_BATCH_MAX 256  /* operations a commit carries at most */
+#define STORE_QUEUE_MAX 4096 /* writes waiting at most, then RC_BUSY */
+
+struct store;
+
+struct store_opts {
+	const char *path;    /* a folder; "/proc/self/fd/N" will do */
+	uint64_t size_bytes; /* the map; fixed while any process has it open */
+	bool create;         /* make the store where there is none */
+	bool readonly;       /* no writer thread, no slot */
+	bool index_keys;     /* keep the public key index */
+	uint32_t node;       /* this machine's number in a cluster; 0 */
+	uint64_t low_bytes;  /* below this much free disk: issue nothing */
+	int64_t backdate_us; /* clock floor = greatest commit time less this */
+	_Atomic uint32_t *halt;  /* shared: nonzero stops writes everywhere;
+				  * NULL keeps the flag in the process */
+	struct metrics *metrics; /* may be NULL */
+};
+
+/* Open, and take a new slot (one durable write, here and not on the loop).
+ * Open after exec, never across fork, once a process.
+ * Errors: RC_NOTFOUND (and create is off) RC_CONFLICT (another schema version)
+ * RC_IO RC_NOMEM RC_PERMISSION. */
+MUST_CHECK enum rc store_open(struct store **out, const struct store_opts *o,
+        struct loop *loop, struct why *why);
+/* Finish queued writes, call back, join the writer. NULL is a no-op. */
+void store_close(struct store *s);
+/* The slot that this process's intents carry. 0 when readonly. */
+uint64_t store_slot(const struct store *s);
+
+/* --- an operation: the first member of each operation's struct */
+struct store_op;
+typedef void store_done_fn(struct store_op *op);
+
+struct store_op {
+	/* in */
+	store_done_fn *done; /* on the loop; op->rc and op->why are set */
+	void *ctx;
+	const char *actor; /* "device x", "operator uid 0", "system keeper" */
+	/* out */
+	enum rc rc;
+	struct why why;
+	/* the engine's */
+	struct store_op *next;
+	uint8_t kind;
+};
+
+/* --- certificates */
+struct cert_key {
+	uint32_t authority;                 /* store_authority.id */
+	uint8_t serial[STORE_SERIAL_BYTES]; /* left-padded with zeros */
+};
+
+enum cert_state {
+	CERT_INTENT = 1, /* T1 done: may have been signed, not released */
+	CERT_ISSUED,
+	CERT_HELD, /* certificateHold */
+	CERT_REVOKED,
+	CERT_ABANDONED, /* never released; the serial is burnt */
+};
+
+/* RFC 5280 section 5.3.1; the numbers are the CRLReason's. */
+enum cert_reason {
+	REASON_UNSPECIFIED = 0,
+	REASON_KEY_COMPROMISE = 1,
+	REASON_CA_COMPROMISE = 2,
+	REASON_AFFILIATION_CHANGED = 3,
+	REASON_SUPERSEDED = 4,
+	REASON_CESSATION_OF_OPERATION = 5,
+	REASON_CERTIFICATE_HOLD = 6,
+	REASON_PRIVILEGE_WITHDRAWN = 9,
+	REASON_AA_COMPROMISE = 10,
+};
+
+/* The credential a request came with; T1 and T2 read its record again. */
+enum credential_kind {
+	CREDENTIAL_SYSTEM = 1, /* the daemon itself */
+	CREDENTIAL_OPERATOR,   /* over the admin socket */
+	CREDENTIAL_TOKEN,      /* hash: SHA-256 of the token */
+	CREDENTIAL_OWN,        /* cert: a certificate of ours */
+	CREDENTIAL_FOREIGN,    /* hash: SHA-256 of the certificate */
+};
+
+struct store_credential {
+	enum credential_kind kind;
+	uint8_t hash[STORE_HASH_BYTES];
+	struct cert_key cert;
+};
+
+struct store_cert {
+	struct cert_key key;
+	uint64_t sequence; /* assigned at T2, from 1; 0 before */
+	enum cert_state state;
+	enum cert_reason reason; /* when held or revoked */
+	bool held_by_suspend;
+	int64_t begun_us;     /* T1 */
+	int64_t issued_us;    /* T2 */
+	int64_t status_us;    /* of the last change of state */
+	int64_t invalidity_s; /* invalidityDate; 0 is none */
+	int64_t not_before_s;
+	int64_t not_after_s;
+	uint64_t slot; /* of the process that made the intent */
+	char device[STORE_DEVICE_ID_MAX + 1];
+	char profile[STORE_NAME_MAX + 1];
+	char requester[STORE_ACTOR_MAX + 1]; /* T1's actor */
+	enum credential_kind credential;
+	uint8_t spki_hash[STORE_HASH_BYTES];
+	uint8_t cert_hash[STORE_HASH_BYTES]; /* SHA-256 of the DER; 0 at T1 */
+	uint8_t request_hash[STORE_HASH_BYTES];
+};
+
+/* T1. Durable before anything is signed: the serial, the whole TBS, who asked
+ * and on what grant. In one transaction:
+ *  1. the clock is not below the floor, the disk not below low_bytes
+ *     (RC_UNAVAILABLE);
+ *  2. a retry is found: the device's newest certificate has request_hash, is
+ *     ISSUED, not expired, was begun at or after retry_after_us, and the device
+ *     is active: RC_DUPLICATE, *twin names it. A live intent with that hash:
+ *     RC_BUSY;
+ *  3. the public key is not blocked (RC_BLOCKED);
+ *  4. authority_version and device_version are as decided on (RC_STALE);
+ *     device_version 0: the device must not exist, and is created, bound to
+ *     anchor;
+ *  5. device and presented credential are in good standing (RC_DENIED): token
+ *     unspent (RC_SPENT), unexpired, of this device, authority and profile; own
+ *     certificate ISSUED;
+ *  6. max_active (0: no limit): certificates of this device and profile that
+ *     are ISSUED or HELD and unexpired, and its intents (RC_QUOTA);
+ *  7. quota, where named, debited by one (RC_QUOTA, RC_NOTFOUND);
+ *  8. the token is redeemed by this serial;
+ *  9. RC_CONFLICT when the serial exists. */
+struct store_issue_begin {
+	struct store_op op;
+	struct cert_key key;
+	struct bytes tbs;
+	const char *device; /* NULL or "": the certificate belongs to none */
+	const char *anchor; /* for a device created here; "" is ours */
+	const char *profile;
+	const char *quota; /* NULL: none */
+	struct store_credential credential;
+	uint64_t device_version;
+	uint64_t authority_version;
+	uint32_t max_active;
+	int64_t not_before_s, not_after_s;
+	int64_t retry_after_us;
+	uint8_t spki_hash[STORE_HASH_BYTES];
+	/* SHA-256 over identity, authority, profile, SPKI, names, credential */
+	uint8_t request_hash[STORE_HASH_BYTES];
+	/* out */
+	struct cert_key twin; /* RC_DUPLICATE */
+};
+MUST_CHECK enum rc store_issue_begin(
+        struct store *s, struct store_issue_begin *op);
+
+/* T2. der is the whole certificate; its TBS must be the intent's, byte for byte
+ * (RC_CONFLICT). Anything but an INTENT of this process's slot: RC_STALE.
+ * Device, credential and authority are read again: if any went bad since T1
+ * the certificate is recorded as revoked (cessationOfOperation) and the result
+ * is RC_DENIED: do not release it. */
+struct store_issue_finish {
+	struct store_op op;
+	struct cert_key key;
+	struct bytes der;
+	uint8_t cert_hash[STORE_HASH_BYTES];
+	bool supersede; /* revoke the presented own certificate, too */
+	/* out */
+	uint64_t sequence;
+};
+MUST_CHECK enum rc store_issue_finish(
+        struct store *s, struct store_issue_finish *op);
+
+/* Intents that will not be finished: state ABANDONED, token and quota given
+ * back in the same transaction. One intent of this process (signing failed),
+ * or all of a slot whose process is known to be dead, or, at daemon start, all
+ * but this process's. */
+enum store_abandon_what { ABANDON_ONE, ABANDON_SLOT, ABANDON_OTHERS };
+struct store_abandon {
+	struct store_op op;
+	enum store_abandon_what what;
+	struct cert_key key; /* ABANDON_ONE */
+	uint64_t slot;       /* ABANDON_SLOT */
+	/* out */
+	uint32_t abandoned;
+	bool more; /* over STORE_ROWS_MAX: call again */
+};
+MUST_CHECK enum rc store_abandon(struct store *s, struct store_abandon *op);
+
+/* Revoke, hold or release one certificate. Revoking twice is RC_OK and changes
+ * nothing, but keyCompromise replaces an earlier reason. Hold: only ISSUED.
+ * Release: only HELD, and not what a suspended device holds. RC_CONFLICT when
+ * the state does not allow it, RC_NOTFOUND. */
+enum store_status_change { STATUS_REVOKE, STATUS_HOLD, STATUS_RELEASE };
+struct store_set_status {
+	struct store_op op;
+	struct cert_key key;
+	enum store_status_change change;
+	enum cert_reason reason;
+	int64_t invalidity_s;
+	/* out */
+	uint64_t position; /* in the feed; of the earlier change if none now */
+};
+MUST_CHECK enum rc store_set_status(
+        struct store *s, struct store_set_status *op);
+
+/* Reads, inline on LMDB. */
+struct store_fetch {
+	struct store_op op;
+	struct cert_key key;
+	/* out */
+	struct store_cert cert;
+	struct buf der; /* the caller gives its cap; the TBS while an intent */
+};
+MUST_CHECK enum rc store_fetch(struct store *s, struct store_fetch *op);
+
+struct store_cursor {
+	uint8_t b[192];
+	uint8_t n; /* 0: from the start */
+};
+
+enum store_list_by {
+	LIST_BY_SEQUENCE,   /* all that was issued, in order of issue */
+	LIST_BY_DEVICE,     /* device; oldest first */
+	LIST_BY_KEY,        /* spki_hash; RC_UNSUPPORTED without the index */
+	LIST_BY_EXPIRY,     /* not_after_s in [from_s, to_s) */
+	LIST_BY_REVOCATION, /* authority; held and revoked, by serial */
+	LIST_INTENTS,       /* in flight */
+	LIST_ABANDONED,
+};
+/* Nothing that was present throughout a walk is skipped or repeated. */
+struct store_list {
+	struct store_op op;
+	enum store_list_by by;
+	const char *device;
+	uint8_t spki_hash[STORE_HASH_BYTES];
+	uint32_t authority;
+	int64_t from_s, to_s;
+	struct store_cursor cursor; /* in, and out: where to go on */
+	struct store_cert *rows;    /* the caller's array */
+	size_t max;                 /* at most STORE_ROWS_MAX */
+	/* out */
+	size_t n;
+	bool more;
+};
+MUST_CHECK enum rc store_list(struct store *s, struct store_list *op);
+
+/* Status of up to STORE_ROWS_MAX certificates in one snapshot. A key that is
+ * not there has state 0. */
+struct store_status_row {
+	struct cert_key key;
+	enum cert_state state;
+	enum cert_reason reason;
+	int64_t status_us, invalidity_s, not_after_s;
+	uint64_t sequence;
+};
+struct store_status {
+	struct store_op op;
+	struct store_status_row *rows;
+	size_t n;
+	/* out */
+	uint64_t position; /* of the feed in that snapshot */
+};
+MUST_CHECK enum rc store_status(struct store *s, struct store_status *op);
+
+/* Status changes after ISSUED, in order, from a position on (first is 1). */
+struct store_feed {
+	struct store_op op;
+	uint64_t from;
+	struct store_status_row *rows; /* the caller's array */
+	size_t max;
+	/* out */
+	size_t n;
+	uint64_t last; /* newest position there is */
+};
+MUST_CHECK enum rc store_feed(struct store *s, struct store_feed *op);
+
+/* --- devices */
+enum device_state { DEVICE_ACTIVE = 1, DEVICE_SUSPENDED };
+struct store_device {
+	char id[STORE_DEVICE_ID_MAX + 1];
+	char anchor[STORE_NAME_MAX + 1]; /* who vouches; "" is ourselves */
+	enum device_state state;
+	uint64_t version; /* rises with each change; 0 does not exist */
+	int64_t created_us;
+	int64_t changed_us;
+	char note[STORE_TEXT_MAX + 1];
+};
+
+/* Create (expect_version 0: RC_EXISTS if there is one) or change (RC_STALE).
+ * id, anchor, note are taken from device; state and times are the store's. */
+struct store_device_put {
+	struct store_op op;
+	struct store_device device; /* in, and out as stored */
+	uint64_t expect_version;
+};
+MUST_CHECK enum rc store_device_put(
+        struct store *s, struct store_device_put *op);
+
+/* Suspend: the state, and a hold on every ISSUED certificate, in one
+ * transaction. Resume releases those holds alone. Twice is harmless. */
+struct store_device_suspend {
+	struct store_op op;
+	const char *id;
+	bool resume;
+	/* out */
+	uint32_t changed; /* certificates held or released */
+};
+MUST_CHECK enum rc store_device_suspend(
+        struct store *s, struct store_device_suspend *op);
+
+struct store_device_get {
+	struct store_op op;
+	const char *id;
+	/* out */
+	struct store_device device;
+};
+MUST_CHECK enum rc store_device_get(
+        struct store *s, struct store_device_get *op);
+
+struct store_device_list {
+	struct store_op op;
+	struct store_cursor cursor;
+	struct store_device *rows;
+	size_t max;
+	/* out */
+	size_t n;
+	bool more;
+};
+MUST_CHECK enum rc store_device_list(
+        struct store *s, struct store_device_list *op);
+
+/* --- one-time tokens; the store sees their hash alone */
+enum token_state { TOKEN_UNSPENT = 1, TOKEN_SPENT };
+struct store_token {
+	uint8_t hash[STORE_HASH_BYTES];
+	enum token_state state;
+	char device[STORE_DEVICE_ID_MAX + 1];
+	uint32_t authority;
+	char profile[STORE_NAME_MAX + 1];
+	int64_t created_us;
+	int64_t expires_us;
+	struct cert_key spent_by; /* when spent */
+};
+/* Creates the device where it is absent (bound to ourselves).
+ * RC_EXISTS: that hash is known. RC_DENIED: the device is suspended. */
+struct store_token_put {
+	struct store_op op;
+	struct store_token token;
+};
+MUST_CHECK enum rc store_token_put(struct store *s, struct store_token_put *op);
+struct store_token_get {
+	struct store_op op;
+	uint8_t hash[STORE_HASH_BYTES];
+	/* out */
+	struct store_token token;
+};
+MUST_CHECK enum rc store_token_get(struct store *s, struct store_token_get *op);
+
+/* --- quotas: a named counter with a limit; T1 debits, abandon returns */
+struct store_quota {
+	char name[STORE_NAME_MAX + 1];
+	uint64_t limit;
+	uint64_t used;
+};
+struct store_quota_put { /* create or set the limit; used stays */
+	struct store_op op;
+	struct store_quota quota; /* in; out as stored */
+};
+MUST_CHECK enum rc store_quota_put(struct store *s, struct store_quota_put *op);
+struct store_quota_get {
+	struct store_op op;
+	const char *name;
+	/* out */
+	struct store_quota quota;
+};
+MUST_CHECK enum rc store_quota_get(struct store *s, struct store_quota_get *op);
+/* Reserve n at once (RC_QUOTA: nothing is taken) or return n (never below 0:
+ * RC_CONFLICT). */
+struct store_quota_change {
+	struct store_op op;
+	const char *name;
+	uint64_t n;
+	bool give_back;
+	/* out */
+	struct store_quota quota;
+};
+MUST_CHECK enum rc store_quota_change(
+        struct store *s, struct store_quota_change *op);
+
+/* --- authorities: a CA certificate gets its number when it enters */
+enum authority_state { AUTHORITY_ACTIVE = 1, AUTHORITY_RETIRED };
+struct store_authority {
+	uint32_t id;                   /* from 1 */
+	char name[STORE_NAME_MAX + 1]; /* the configuration's */
+	enum authority_state state;
+	uint64_t version;
+	int64_t entered_us;
+	uint8_t cert_hash[STORE_HASH_BYTES]; /* SHA-256 of the certificate */
+};
+/* The same certificate again is RC_OK with the id it has. A new certificate
+ * under a known name is a new generation: a new id; the old is RETIRED. */
+struct store_authority_put {
+	struct store_op op;
+	struct store_authority authority; /* name, cert_hash in; all out */
+	struct bytes der;
+};
+MUST_CHECK enum rc store_authority_put(
+        struct store *s, struct store_authority_put *op);
+struct store_authority_list { /* all of them, at most STORE_ROWS_MAX */
+	struct store_op op;
+	struct store_authority *rows;
+	size_t max;
+	/* out */
+	size_t n;
+};
+MUST_CHECK enum rc store_authority_list(
+        struct store *s, struct store_authority_list *op);
+struct store_authority_get { /* by id */
+	struct store_op op;
+	uint32_t id;
+	/* out */
+	struct store_authority authority;
+	struct buf der; /* the caller gives its cap */
+};
+MUST_CHECK enum rc store_authority_get(
+        struct store *s, struct store_authority_get *op);
+
+/* --- public keys that are known to be compromised: no T1 passes for them */
+struct store_key_block {
+	struct store_op op;
+	uint8_t spki_hash[STORE_HASH_BYTES];
+};
+MUST_CHECK enum rc store_key_block(struct store *s, struct store_key_block *op);
+
+/* --- audit: entry n's hash = SHA-256(hash of n-1, entry n) */
+struct store_audit_row {
+	uint64_t number; /* from 1 */
+	int64_t time_us;
+	char event[32]; /* "issue.begin", "token.create" */
+	char actor[STORE_ACTOR_MAX + 1];
+	char object[STORE_DEVICE_ID_MAX + 64];
+	char detail[STORE_TEXT_MAX + 1];
+	uint8_t hash[STORE_HASH_BYTES];
+};
+/* For what has no operation of its own: start, stop, configuration. */
+struct store_audit {
+	struct store_op op;
+	const char *event, *object, *detail;
+	/* out */
+	uint64_t number;
+};
+MUST_CHECK enum rc store_audit(struct store *s, struct store_audit *op);
+struct store_audit_scan {
+	struct store_op op;
+	uint64_t from; /* number; 0 and 1 are the start */
+	struct store_audit_row *rows;
+	size_t max;
+	/* out */
+	size_t n;
+	bool more;
+	bool broken; /* a row's hash does not follow */
+	uint64_t broken_at;
+};
+MUST_CHECK enum rc store_audit_scan(
+        struct store *s, struct store_audit_scan *op);
+
+/* --- the store itself */
+struct store_stat {
+	struct store_op op;
+	/* out */
+	uint64_t issued, intents, abandoned, revoked, held, devices, tokens;
+	uint64_t feed_position, audit_last;
+	uint64_t used_bytes, size_bytes, disk_free_bytes;
+	int64_t clock_floor_us;
+	bool halted;
+};
+MUST_CHECK enum rc store_stat(struct store *s, struct store_stat *op);
+
+#endif
