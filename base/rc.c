@@ -1,0 +1,46 @@
+#include "base/rc.h"
+
+/* HTTP statuses are those that EST clients handle (RFC 7030 section 4.2.3):
+ * what the client did wrong is 400, what it may try again unchanged is 503. */
+static const struct rc_info infos[RC_COUNT] = {
+	[RC_OK] = { "ok", "Done", 200 },
+	[RC_PENDING] = { "pending", "Accepted, not decided yet", 202 },
+	[RC_MALFORMED] = { "malformed", "The request is malformed", 400 },
+	[RC_TOOBIG] = { "too_big", "The request is too large", 413 },
+	[RC_UNSUPPORTED] = { "unsupported", "This is not supported", 400 },
+	[RC_WEAKKEY] = { "weak_key", "The key policy refuses this key", 400 },
+	[RC_BADSIG] = { "bad_signature", "The signature does not verify", 400 },
+	[RC_BADBINDING] = { "bad_binding",
+	        "The request is not bound to this connection", 400 },
+	[RC_NOCRED] = { "no_credential", "A valid credential is needed", 401 },
+	[RC_DENIED] = { "denied", "The request is refused", 400 },
+	[RC_NOTFOUND] = { "not_found", "There is no such thing", 404 },
+	[RC_DUPLICATE] = { "duplicate", "This was done before", 200 },
+	[RC_CONFLICT] = { "conflict", "It exists and differs", 400 },
+	[RC_QUOTA] = { "quota", "The quota is spent", 400 },
+	[RC_SPENT] = { "spent", "The token was used before", 400 },
+	[RC_STALE] = { "stale", "A record changed meanwhile, try again", 503 },
+	[RC_FENCED] = { "fenced", "Another process took over, try again", 503 },
+	[RC_BLOCKED] = { "blocked", "This key is known to be compromised",
+	        400 },
+	[RC_BUSY] = { "busy", "Too busy, try again later", 503 },
+	[RC_UNAVAILABLE] = { "unavailable", "Not available, try again later",
+	        503 },
+	[RC_UNKNOWN] = { "unknown", "The outcome is not known, ask again",
+	        503 },
+	[RC_TIMEOUT] = { "timeout", "It took too long, try again later", 503 },
+	[RC_CLOSED] = { "closed", "The peer closed the connection", 503 },
+	[RC_EXISTS] = { "exists", "It exists and is not overwritten", 400 },
+	[RC_PERMISSION] = { "permission", "This is not permitted", 400 },
+	[RC_CONFIG] = { "config", "The configuration is wrong", 500 },
+	[RC_IO] = { "io", "The operating system reported an error", 500 },
+	[RC_NOMEM] = { "no_memory", "Out of memory, try again later", 503 },
+	[RC_INTERNAL] = { "internal", "Internal error", 500 },
+};
+
+const struct rc_info *rc_info(enum rc rc)
+{
+	unsigned i = (unsigned)rc;
+
+	return &infos[i < RC_COUNT ? i : RC_INTERNAL];
+}
