@@ -13,14 +13,14 @@ struct loop;
 struct loop_timer;
 struct loop_watch;
 
-/* PRECISE_TIMER is on: libevent's default timers tick at 4 ms.
- * Errors: RC_NOMEM. */
+/* To be called on the thread that will run the loop. PRECISE_TIMER is on:
+ * libevent's default timers tick at 4 ms. Errors: RC_NOMEM. */
 MUST_CHECK enum rc loop_new(struct loop **out);
 /* Timers and watches must have been freed. NULL is a no-op. */
 void loop_free(struct loop *loop);
 /* Run until loop_stop(). */
 MUST_CHECK enum rc loop_run(struct loop *loop);
-/* Run what is ready and return; for tests. */
+/* One turn: run what is ready and return; for tests. */
 void loop_poll(struct loop *loop);
 void loop_stop(struct loop *loop);
 /* For net/'s bufferevents alone. Borrowed. */
@@ -28,6 +28,11 @@ struct event_base *loop_base(struct loop *loop);
 /* The longest single dispatch of callbacks since the last call, in us: what
  * proves that nothing blocks. */
 int64_t loop_longest_us(struct loop *loop);
+/* Callbacks of this header are measured already; a callback that libevent
+ * calls directly (net/'s bufferevents) brackets itself with these two:
+ * loop_leave(loop, loop_enter()) around its work. */
+int64_t loop_enter(void);
+void loop_leave(struct loop *loop, int64_t since_us);
 
 typedef void loop_fn(void *ctx);
 typedef void loop_fd_fn(void *ctx, int fd);
@@ -42,7 +47,7 @@ void loop_timer_free(struct loop_timer *t); /* NULL is a no-op */
 /* Call fn while fd is readable. fd stays the caller's. */
 MUST_CHECK enum rc loop_watch_new(struct loop_watch **out, struct loop *loop,
         int fd, loop_fd_fn *fn, void *ctx);
-/* Call fn while fd is writable, as long as on is set. */
+/* Call fn while fd is writable and the watch is on; it starts off. */
 MUST_CHECK enum rc loop_watch_new_write(struct loop_watch **out,
         struct loop *loop, int fd, loop_fd_fn *fn, void *ctx);
 void loop_watch_enable(struct loop_watch *w, bool on);

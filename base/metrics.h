@@ -38,17 +38,21 @@ enum metric {
 
 struct metrics;
 
-/* The supervisor makes the file; everyone maps it and takes a row. A row
- * outlives its process, so that a restart goes on counting. */
+/* The supervisor makes the file; everyone maps it and takes a row, which has
+ * one owner at a time. A row outlives its process, so that a restart goes on
+ * counting; its gauges start at 0 again. Errors of map: RC_MALFORMED (no such
+ * row, or not our file: another version made it) RC_NOMEM RC_IO. */
 int metrics_create(void); /* memfd or -1 */
 MUST_CHECK enum rc metrics_map(struct metrics **out, int fd, unsigned row);
 void metrics_unmap(struct metrics *m); /* NULL is a no-op */
 
-/* m may be NULL: a module under test needs no metrics. */
+/* m may be NULL: a module under test needs no metrics. Any thread may call.
+ * A gauge goes down by adding (uint64_t)-1. */
 void metric_add(struct metrics *m, enum metric metric, uint64_t n);
 void metric_set(struct metrics *m, enum metric metric, uint64_t v);
 void metric_observe_us(struct metrics *m, enum metric metric, uint64_t us);
-/* Sum (gauges marked max: the largest) over all rows. */
+/* Sum (gauges marked max: the largest; histograms: how many were observed)
+ * over all rows. */
 uint64_t metric_total(const struct metrics *m, enum metric metric);
 /* Prometheus text exposition format 0.0.4. */
 void metrics_render(const struct metrics *m, struct buf *out);
