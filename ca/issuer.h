@@ -11,6 +11,7 @@
 #include "ca/authority.h"
 #include "ca/csr.h"
 #include "ca/grant.h"
+#include "ca/profile.h"
 #include "ca/signer_client.h"
 #include "storage/store.h"
 
@@ -20,6 +21,7 @@ struct issuer_opts {
 	struct loop *loop;
 	struct store *store;
 	struct signer_client *signer;
+	const struct profiles *profiles;
 	struct metrics *metrics; /* may be NULL */
 	int64_t retry_window_us;
 };
