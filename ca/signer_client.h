@@ -9,15 +9,11 @@
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "base/why.h"
+#include "ca/tbs_check.h" /* enum signer_purpose */
 
 #define SIGNER_IN_FLIGHT_MAX 4096        /* then RC_BUSY */
 #define SIGNER_SIGNATURE_MAX_BYTES 65536 /* post-quantum ones are large */
 #define SIGNER_KEY_NAME_MAX 64
-
-/* What a key may sign; a key has a set of them. */
-enum signer_purpose {
-	SIGNER_CERT = 1, /* TBSCertificate, RFC 5280 section 4.1 */
-};
 
 struct signer_client;
 

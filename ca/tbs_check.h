@@ -1,0 +1,145 @@
+/* ca/tbs_check.h - what a key of ours may sign: a policy for each key, and the
+ * check of a whole to-be-signed certificate (RFC 5280 section 4.1) against it.
+ * The supervisor compiles policies from the configuration; mica-signer checks
+ * every request with them, so that a worker that was taken over cannot mint a
+ * CA, an OCSP responder, or a name that its profiles do not have.
+ * Pure: no I/O, no clock, no globals. Needs base/ and der/. */
+#ifndef MICA_CA_TBS_CHECK_H
+#define MICA_CA_TBS_CHECK_H
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/why.h"
+
+/* What a key may sign; a key has a set of them. */
+enum signer_purpose {
+	SIGNER_CERT = 1, /* TBSCertificate, RFC 5280 section 4.1 */
+};
+#define SIGNER_PURPOSE_BIT(purpose) (UINT32_C(1) << (purpose))
+
+#define TBS_MAX_BYTES 65536             /* one TBSCertificate */
+#define TBS_EXTENSIONS_MAX 64           /* in one TBSCertificate */
+#define TBS_SERIAL_BYTES 20             /* our serials, and RFC 5280's most */
+#define TBS_FUTURE_MAX_S 3600           /* notBefore may lie so far ahead */
+#define TBS_SHAPES_MAX 1024             /* in one policy */
+#define TBS_ITEMS_MAX 256               /* of one list in a shape */
+#define TBS_POLICY_MAX_BYTES (4u << 20) /* packed */
+
+/* Which values a text may have. */
+enum tbs_mode {
+	TBS_FIXED = 1, /* exactly head */
+	TBS_AFFIX = 2, /* head, at least one byte, tail */
+	TBS_ANY = 3,   /* at least one byte */
+};
+struct tbs_text {
+	enum tbs_mode mode;
+	struct bytes head, tail; /* UTF-8; SAN_IP: 4 or 16 octets */
+};
+
+/* One attribute of the subject. Each stands in an RDN of its own. */
+struct tbs_attr {
+	struct bytes oid; /* content octets */
+	struct tbs_text value;
+	bool optional; /* may be left out */
+};
+
+enum tbs_san_form {
+	TBS_SAN_DNS = 1,
+	TBS_SAN_IP = 2, /* TBS_FIXED or TBS_ANY */
+	TBS_SAN_EMAIL = 3,
+	TBS_SAN_URI = 4,
+	TBS_SAN_HARDWARE_MODULE = 5, /* RFC 4108: oid is hwType, the text is
+				      * hwSerialNum's octets */
+	TBS_SAN_PERMANENT_ID = 6,    /* RFC 4043: oid is the assigner, empty:
+				      * none; the text is identifierValue */
+};
+/* GeneralNames are matched to entries in order, each to the first that takes
+ * it and is not full: put the narrow before the wide. */
+struct tbs_san {
+	enum tbs_san_form form;
+	struct bytes oid; /* the last two forms; else empty */
+	struct tbs_text value;
+	uint32_t min, max; /* how many names it takes; max 0 is no limit */
+};
+
+struct tbs_eku {
+	struct bytes oid;
+	bool required;
+};
+
+/* Any extension but keyUsage, extKeyUsage, subjectAltName and
+ * basicConstraints, which have fields of their own. */
+struct tbs_ext {
+	struct bytes oid;
+	bool critical; /* as the certificate must have it */
+	bool required;
+	bool fixed; /* extnValue's content must be value; else: any DER */
+	struct bytes value;
+};
+
+/* What certificates of one profile look like. */
+struct tbs_shape {
+	struct bytes name; /* the profile's, for clauses and the log */
+	/* In order; the subject has these and no others. */
+	const struct tbs_attr *subject;
+	size_t n_subject;
+	/* subjectAltName; none: the extension must be absent. Its absence is
+	 * right when no entry has a min. Critical when the subject is empty
+	 * (RFC 5280 section 4.1.2.6); otherwise as the certificate likes. */
+	const struct tbs_san *san;
+	size_t n_san;
+	/* extKeyUsage; none: must be absent. Otherwise present, only with
+	 * these, and with all those required. */
+	const struct tbs_eku *eku;
+	size_t n_eku;
+	bool eku_critical;
+	/* keyUsage: bit 0 is digitalSignature. 0: must be absent. Otherwise
+	 * present, critical, some bits of these and no others. */
+	uint32_t key_usage;
+	bool basic_constraints; /* must be there, as an empty, critical or not,
+				 * SEQUENCE (CA:FALSE); false: must be absent */
+	const struct tbs_ext *ext;
+	size_t n_ext;
+	/* notAfter + 1 - notBefore, the backdate included. 0: only never. */
+	int64_t max_validity_s;
+	bool never;     /* notAfter 99991231235959Z is allowed (RFC 5280
+			 * section 4.1.2.5), past the issuer's end too */
+	bool held_only; /* only for keys that the signer itself holds */
+};
+
+/* What one key may sign as one issuer. A key may have several policies; one
+ * that allows is enough. */
+struct tbs_policy {
+	uint32_t purposes;   /* SIGNER_PURPOSE_BIT()s */
+	struct bytes issuer; /* Name, DER: subject of the CA certificate */
+	int64_t not_before_s, not_after_s; /* of the CA certificate */
+	struct bytes sig_alg; /* AlgorithmIdentifier, DER; must fit the key */
+	const struct tbs_shape *shapes;
+	size_t n_shapes;
+};
+
+/* Append the policy's packed form (base/pack.h). A failure stays in b. */
+void tbs_policy_pack(struct buf *b, const struct tbs_policy *p);
+/* The strict inverse: limits above, known modes and forms, no OID that has a
+ * field of its own, no keyCertSign or cRLSign, no byte left over. *out owns
+ * all that it points to; free with tbs_policy_free().
+ * Errors: RC_MALFORMED RC_TOOBIG RC_NOMEM. */
+MUST_CHECK enum rc tbs_policy_unpack(
+        struct tbs_policy **out, struct bytes packed, struct why *why);
+void tbs_policy_free(struct tbs_policy *p); /* NULL is a no-op; only for what
+					     * tbs_policy_unpack() made */
+
+/* Is that public key (SubjectPublicKeyInfo, DER) one of the signer's own? */
+typedef bool tbs_held_fn(void *ctx, struct bytes spki);
+
+/* May a key with that policy sign tbs? now_s is Unix time. First what no
+ * policy can allow: CA certificates, extensions that only CA certificates
+ * have, OCSPSigning, cmcRA and their like, and id-pkix-ocsp-nocheck for a key
+ * that is not held. Then one shape must allow everything; the clause is that
+ * of the shape that came closest.
+ * Errors: RC_DENIED; RC_MALFORMED, RC_TOOBIG and RC_UNSUPPORTED when it does
+ * not parse. */
+MUST_CHECK enum rc tbs_check(const struct tbs_policy *p, struct bytes tbs,
+        int64_t now_s, tbs_held_fn *held, void *ctx, struct why *why);
+
+#endif
