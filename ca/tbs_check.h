@@ -17,7 +17,7 @@ enum signer_purpose {
 };
 #define SIGNER_PURPOSE_BIT(purpose) (UINT32_C(1) << (purpose))
 
-#define TBS_MAX_BYTES 65536             /* one TBSCertificate */
+#define TBS_CHECK_MAX_BYTES 65536       /* one TBSCertificate */
 #define TBS_EXTENSIONS_MAX 64           /* in one TBSCertificate */
 #define TBS_SERIAL_BYTES 20             /* our serials, and RFC 5280's most */
 #define TBS_FUTURE_MAX_S 3600           /* notBefore may lie so far ahead */
