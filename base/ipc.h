@@ -37,11 +37,15 @@ typedef void ipc_dead_fn(void *ctx, const struct why *why);
 
 /* A pair, close-on-exec. Errors: RC_IO. */
 MUST_CHECK enum rc ipc_pair(int fds[2]);
-/* Takes fd on RC_OK. */
+/* Takes fd on RC_OK. Bodies that the socket's send buffer cannot take go by
+ * memfd. Errors: RC_NOMEM RC_IO. */
 MUST_CHECK enum rc ipc_new(struct ipc **out, struct loop *loop, int fd,
         ipc_fn *fn, ipc_dead_fn *dead, void *ctx);
-void ipc_free(struct ipc *ipc); /* closes fd; NULL is a no-op */
-/* Free ipc but hand back its fd, for a process that only looked. */
+/* Closes fd; what was sent leaves first, if the socket takes it at once. May be
+ * called from a handler. NULL is a no-op. */
+void ipc_free(struct ipc *ipc);
+/* Free ipc but hand back its fd, for a process that only looked. What waits to
+ * be sent is lost. */
 int ipc_detach(struct ipc *ipc);
 
 /* Queue a message; body is copied, fds are duplicated. It leaves at the end of

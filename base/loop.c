@@ -14,7 +14,8 @@ struct loop {
 	int wake_fd;
 	bool stopped;
 	int64_t longest_us;
-	pthread_mutex_t lock; /* of all below */
+	struct loop_task *running; /* taken off the list below, not yet run */
+	pthread_mutex_t lock;      /* of all below */
 	struct loop_task *head;
 	struct loop_task *last;
 	bool woken; /* a wake-up is on its way */
@@ -48,17 +49,14 @@ void loop_leave(struct loop *loop, int64_t since_us)
 		loop->longest_us = span_us;
 }
 
-static struct loop_task *take_tasks(struct loop *loop)
+static void take_tasks(struct loop *loop)
 {
-	struct loop_task *head;
-
 	(void)pthread_mutex_lock(&loop->lock);
-	head = loop->head;
+	loop->running = loop->head;
 	loop->head = NULL;
 	loop->last = NULL;
 	loop->woken = false;
 	(void)pthread_mutex_unlock(&loop->lock);
-	return head;
 }
 
 static void on_wake(evutil_socket_t fd, short what, void *ctx)
@@ -70,14 +68,13 @@ static void on_wake(evutil_socket_t fd, short what, void *ctx)
 	/* Before the list is taken: a later post writes again. */
 	if ((what & EV_READ) != 0)
 		(void)eventfd_read(fd, &ignored);
-	task = take_tasks(loop);
-	while (task != NULL) {
-		struct loop_task *next = task->next;
+	take_tasks(loop);
+	while ((task = loop->running) != NULL) {
 		int64_t since_us = loop_enter();
 
+		loop->running = task->next;
 		task->fn(task->ctx);
 		loop_leave(loop, since_us);
-		task = next;
 	}
 }
 
@@ -102,6 +99,29 @@ void loop_post(struct loop *loop, struct loop_task *task)
 		event_active(loop->wake, EV_TIMEOUT, 1);
 	else
 		(void)eventfd_write(loop->wake_fd, 1);
+}
+
+static bool unlink_task(struct loop_task **at, struct loop_task *task)
+{
+	while (*at != NULL && *at != task)
+		at = &(*at)->next;
+	if (*at == NULL)
+		return false;
+	*at = task->next;
+	return true;
+}
+
+void loop_unpost(struct loop *loop, struct loop_task *task)
+{
+	if (unlink_task(&loop->running, task))
+		return;
+	(void)pthread_mutex_lock(&loop->lock);
+	if (unlink_task(&loop->head, task)) {
+		loop->last = loop->head;
+		while (loop->last != NULL && loop->last->next != NULL)
+			loop->last = loop->last->next;
+	}
+	(void)pthread_mutex_unlock(&loop->lock);
 }
 
 static struct event_base *precise_base(void)

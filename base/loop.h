@@ -66,5 +66,8 @@ struct loop_task {
 	struct loop_task *next; /* the loop's */
 };
 void loop_post(struct loop *loop, struct loop_task *task);
+/* Forget a task that was posted and has not run; a no-op for others. Only on
+ * the loop's thread. */
+void loop_unpost(struct loop *loop, struct loop_task *task);
 
 #endif

@@ -8,5 +8,6 @@
 
 TCase *test_base_text(void);
 TCase *test_base_loop(void);
+TCase *test_base_ipc(void);
 
 #endif

@@ -181,6 +181,45 @@ START_TEST(loop_runs_posts_in_order_and_again)
 }
 END_TEST
 
+START_TEST(loop_forgets_a_task_that_is_taken_back)
+{
+	struct loop_task tasks[3];
+	int ran[3] = { 0, 0, 0 };
+
+	for (int i = 0; i < 3; i++) {
+		tasks[i] = (struct loop_task){ count, &ran[i], NULL };
+		loop_post(loop, &tasks[i]);
+	}
+	loop_unpost(loop, &tasks[2]);
+	loop_unpost(loop, &tasks[0]);
+	loop_unpost(loop, &tasks[0]);
+	loop_post(loop, &tasks[2]);
+	loop_poll(loop);
+	ck_assert_int_eq(ran[0], 0);
+	ck_assert_int_eq(ran[1], 1);
+	ck_assert_int_eq(ran[2], 1);
+}
+END_TEST
+
+static void take_back(void *ctx)
+{
+	loop_unpost(loop, ctx);
+}
+
+START_TEST(loop_task_may_take_back_the_next)
+{
+	int ran = 0;
+	struct loop_task second = { count, &ran, NULL };
+	struct loop_task first = { take_back, &second, NULL };
+
+	loop_post(loop, &first);
+	loop_post(loop, &second);
+	loop_poll(loop);
+	loop_poll(loop);
+	ck_assert_int_eq(ran, 0);
+}
+END_TEST
+
 #define POSTS 20000
 
 struct poster {
@@ -356,6 +395,8 @@ TCase *test_base_loop(void)
 	tcase_add_test(t, loop_watch_follows_its_switch);
 	tcase_add_test(t, loop_watches_signals);
 	tcase_add_test(t, loop_runs_posts_in_order_and_again);
+	tcase_add_test(t, loop_forgets_a_task_that_is_taken_back);
+	tcase_add_test(t, loop_task_may_take_back_the_next);
 	tcase_add_test(t, loop_loses_no_post_of_other_threads);
 	tcase_add_test(t, loop_knows_its_longest_callback);
 	tcase_add_test(t, clock_can_be_shifted_and_only_its_wall);
