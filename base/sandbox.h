@@ -27,9 +27,12 @@ void sandbox_undumpable(void);
  * NET_BIND_SERVICE); a no-op for a process that is not root. */
 MUST_CHECK enum rc sandbox_supervisor(struct why *why);
 /* no_new_privs, Landlock where the kernel has it (no path at all, except that
- * a keeper may write below dirs[]), and the role's seccomp filter: default
- * ENOSYS; exec, ptrace and process_vm_* kill. Built with sanitizers, the
- * filter is left out. n_dirs at most 8. */
+ * a keeper may read and write below dirs[]), and the role's seccomp filter:
+ * default ENOSYS; exec, ptrace and process_vm_* kill. To be called before the
+ * first thread is made, with the event loop, the store and all that OpenSSL
+ * loads already open. Afterwards no memory becomes code: no dlopen(), and no
+ * pthread_exit() or pthread_cancel(), which load libgcc. Built with
+ * sanitizers, Landlock and the filter are left out. n_dirs at most 8. */
 MUST_CHECK enum rc sandbox_enter(enum sandbox_role role, const int *dirs,
         unsigned n_dirs, struct why *why);
 

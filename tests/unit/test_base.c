@@ -11,6 +11,7 @@ int main(void)
 	suite_add_tcase(suite, test_base_text());
 	suite_add_tcase(suite, test_base_loop());
 	suite_add_tcase(suite, test_base_ipc());
+	suite_add_tcase(suite, test_base_sandbox());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -9,5 +9,6 @@
 TCase *test_base_text(void);
 TCase *test_base_loop(void);
 TCase *test_base_ipc(void);
+TCase *test_base_sandbox(void);
 
 #endif
