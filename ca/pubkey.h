@@ -1,0 +1,35 @@
+/* ca/pubkey.h - public keys of others: from SubjectPublicKeyInfo to EVP_PKEY
+ * without OpenSSL 3.0's decoder (which costs more than verifying does), and
+ * signatures checked with them. Pure. Needs der/ and libcrypto. */
+#ifndef MICA_CA_PUBKEY_H
+#define MICA_CA_PUBKEY_H
+
+#include "base/why.h"
+#include "der/alg.h"
+#include <openssl/types.h>
+
+/* Templates, fetched algorithms and contexts that are used again. One a
+ * thread. */
+struct pubkey_ctx;
+
+/* Errors: RC_NOMEM RC_INTERNAL. */
+MUST_CHECK enum rc pubkey_ctx_new(struct pubkey_ctx **out);
+void pubkey_ctx_free(struct pubkey_ctx *ctx); /* NULL is a no-op */
+
+/* The key of a parsed SubjectPublicKeyInfo; the caller frees it with
+ * EVP_PKEY_free(). EC points are proven to lie on their curve (SP 800-56A
+ * section 5.6.2.3.3; infinity has no form that spki_parse() lets through).
+ * What keypolicy_check() asks is not asked here.
+ * Errors: RC_WEAKKEY for a point off its curve; RC_UNSUPPORTED RC_NOMEM
+ * RC_INTERNAL. */
+MUST_CHECK enum rc pubkey_import(EVP_PKEY **out, struct pubkey_ctx *ctx,
+        const struct spki *spki, struct why *why);
+
+/* Is sig (the BIT STRING's octets) alg's signature by key over data?
+ * Errors: RC_BADSIG; RC_UNSUPPORTED when alg does not go with the key's type;
+ * RC_NOMEM RC_INTERNAL. */
+MUST_CHECK enum rc pubkey_verify(struct pubkey_ctx *ctx, EVP_PKEY *key,
+        enum key_type type, enum sig_alg alg, struct bytes data,
+        struct bytes sig, struct why *why);
+
+#endif
