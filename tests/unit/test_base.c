@@ -10,6 +10,7 @@ int main(void)
 
 	suite_add_tcase(suite, test_base_text());
 	suite_add_tcase(suite, test_base_loop());
+	suite_add_tcase(suite, test_base_log());
 	suite_add_tcase(suite, test_base_ipc());
 	suite_add_tcase(suite, test_base_sandbox());
 	runner = srunner_create(suite);

@@ -9,6 +9,7 @@
 TCase *test_base_text(void);
 TCase *test_base_loop(void);
 TCase *test_base_ipc(void);
+TCase *test_base_log(void);
 TCase *test_base_sandbox(void);
 
 #endif
