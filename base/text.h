@@ -14,6 +14,8 @@ void base64_encode(struct buf *out, struct bytes in, unsigned columns);
  * trailing bits. Errors: RC_MALFORMED RC_TOOBIG RC_NOMEM. */
 MUST_CHECK enum rc base64_decode(struct buf *out, struct bytes in);
 
+/* Of one digit, either case; -1 if it is none. */
+int hex_value(uint8_t c);
 void hex_encode(struct buf *out, struct bytes in); /* lower case */
 /* Even number of digits, either case, nothing else. */
 MUST_CHECK enum rc hex_decode(struct buf *out, struct bytes in);

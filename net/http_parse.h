@@ -67,9 +67,13 @@ struct http_parse {
 	/* Private. */
 	int state;
 	bool after_cr;
+	bool absolute; /* the target named the authority */
+	bool says_close;
+	bool says_keep_alive;
+	unsigned seen; /* a bit a known field */
 	unsigned empty_lines;
-	size_t line_off; /* where the line being read starts in head */
-	size_t section_off;
+	size_t line_off;    /* where the line being read starts in head */
+	size_t section_off; /* and where the field lines do */
 	struct http_span path, query, host;
 	size_t n_fields;
 	uint64_t left; /* of the body, or of the chunk */

@@ -1,0 +1,9 @@
+/* tests/unit/test_net.h - the test cases of net/, one file each. */
+#ifndef MICA_TESTS_UNIT_TEST_NET_H
+#define MICA_TESTS_UNIT_TEST_NET_H
+
+#include <check.h>
+
+TCase *test_net_parse(void);
+
+#endif
