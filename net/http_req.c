@@ -1,0 +1,279 @@
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "net/http_priv.h"
+#include <stdio.h>
+#include <time.h>
+
+/* struct http_req is the connection as a handler sees it. */
+static struct conn *conn_of(const struct http_req *req)
+{
+	return (struct conn *)req;
+}
+
+enum http_method http_req_method(const struct http_req *req)
+{
+	return conn_of(req)->parse.method;
+}
+
+struct bytes http_req_path(const struct http_req *req)
+{
+	return http_parse_path(&conn_of(req)->parse);
+}
+
+struct bytes http_req_rest(const struct http_req *req)
+{
+	const struct http_route *r = conn_of(req)->route;
+
+	return bytes_skip(http_req_path(req), bytes_str(r->path).n);
+}
+
+struct bytes http_req_query(const struct http_req *req)
+{
+	return http_parse_query(&conn_of(req)->parse);
+}
+
+struct bytes http_req_host(const struct http_req *req)
+{
+	return http_parse_host(&conn_of(req)->parse);
+}
+
+struct bytes http_req_header(const struct http_req *req, const char *name)
+{
+	return http_parse_field(&conn_of(req)->parse, name);
+}
+
+struct bytes http_req_body(const struct http_req *req)
+{
+	return http_parse_body(&conn_of(req)->parse);
+}
+
+const struct net_addr *http_req_addr(const struct http_req *req)
+{
+	return &conn_of(req)->addr;
+}
+
+bool http_req_is_gone(const struct http_req *req)
+{
+	return conn_of(req)->bev == NULL;
+}
+
+bool http_req_peer_uid(const struct http_req *req, uid_t *uid, gid_t *gid)
+{
+	const struct conn *c = conn_of(req);
+
+	if (!c->addr.local)
+		return false;
+	*uid = c->uid;
+	*gid = c->gid;
+	return true;
+}
+
+const struct tls_peer *http_req_tls_peer(struct http_req *req)
+{
+	struct conn *c = conn_of(req);
+
+	if (c->ssl == NULL)
+		return NULL;
+	if (!c->peer_read && tls_peer_read(&c->peer, c->ssl) != RC_OK)
+		return NULL;
+	c->peer_read = true;
+	return &c->peer;
+}
+
+enum rc http_req_channel_binding(
+        struct http_req *req, struct tls_binding *out, struct why *why)
+{
+	struct conn *c = conn_of(req);
+
+	if (c->ssl == NULL)
+		return why_set(
+		        why, RC_UNSUPPORTED, "channel binding without TLS");
+	return tls_channel_binding(out, c->ssl, why);
+}
+
+/* --- Answers. */
+const char *http_status_text(unsigned status)
+{
+	static const struct {
+		unsigned status;
+		const char *text;
+	} texts[] = {
+		{ 200, "OK" },
+		{ 201, "Created" },
+		{ 202, "Accepted" },
+		{ 204, "No Content" },
+		{ 301, "Moved Permanently" },
+		{ 304, "Not Modified" },
+		{ 400, "Bad Request" },
+		{ 401, "Unauthorized" },
+		{ 403, "Forbidden" },
+		{ 404, "Not Found" },
+		{ 405, "Method Not Allowed" },
+		{ 408, "Request Timeout" },
+		{ 409, "Conflict" },
+		{ 411, "Length Required" },
+		{ 413, "Content Too Large" },
+		{ 414, "URI Too Long" },
+		{ 415, "Unsupported Media Type" },
+		{ 417, "Expectation Failed" },
+		{ 423, "Locked" },
+		{ 429, "Too Many Requests" },
+		{ 431, "Request Header Fields Too Large" },
+		{ 500, "Internal Server Error" },
+		{ 501, "Not Implemented" },
+		{ 503, "Service Unavailable" },
+		{ 504, "Gateway Timeout" },
+		{ 505, "HTTP Version Not Supported" },
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (texts[i].status == status)
+			return texts[i].text;
+	return "";
+}
+
+/* IMF-fixdate (RFC 9110 5.6.7), made once a second, without the locale. */
+static const char *date_now(struct http_server *srv)
+{
+	static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu",
+		"Fri", "Sat" };
+	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May",
+		"Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+	time_t now_s = (time_t)clock_now_s();
+	struct tm tm;
+
+	if (srv->date[0] != '\0' && srv->date_s == now_s)
+		return srv->date;
+	gmtime_r(&now_s, &tm);
+	srv->date_s = now_s;
+	snprintf(srv->date, sizeof(srv->date),
+	        "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday],
+	        tm.tm_mday, months[tm.tm_mon], (tm.tm_year + 1900) % 10000,
+	        tm.tm_hour, tm.tm_min, tm.tm_sec);
+	return srv->date;
+}
+
+static void add_line(struct buf *b, const char *name, const char *value)
+{
+	buf_add_str(b, name);
+	buf_add(b, BYTES_LIT(": "));
+	buf_add_str(b, value);
+	buf_add(b, BYTES_LIT("\r\n"));
+}
+
+static void add_status_line(struct buf *b, unsigned status)
+{
+	char code[4] = { (char)('0' + status / 100 % 10),
+		(char)('0' + status / 10 % 10), (char)('0' + status % 10), 0 };
+
+	buf_add(b, BYTES_LIT("HTTP/1.1 "));
+	buf_add_str(b, code);
+	buf_add(b, BYTES_LIT(" "));
+	buf_add_str(b, http_status_text(status));
+	buf_add(b, BYTES_LIT("\r\n"));
+}
+
+/* Decimal, without printf's price. */
+static void add_length(struct buf *b, size_t n)
+{
+	char text[24];
+	size_t i = sizeof(text) - 1;
+
+	text[i] = '\0';
+	do {
+		text[--i] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n > 0);
+	add_line(b, "Content-Length", text + i);
+}
+
+/* A value with a line end would let it write headers, or an answer. */
+static bool headers_ok(const struct http_header *headers, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!text_is_print(bytes_str(headers[i].value)))
+			return false;
+	return n <= HTTP_ANSWER_HEADERS_MAX;
+}
+
+static bool head_build(struct conn *c, unsigned status,
+        const struct http_header *headers, size_t n_headers, size_t body_n)
+{
+	struct buf *b = &c->srv->head;
+
+	buf_reset(b);
+	add_status_line(b, status);
+	add_line(b, "Date", date_now(c->srv));
+	for (size_t i = 0; i < n_headers; i++)
+		add_line(b, headers[i].name, headers[i].value);
+	/* RFC 9110 8.6: not in a 204; in a 304 it would be another's. */
+	if (status != 204 && status != 304)
+		add_length(b, body_n);
+	if (c->close)
+		add_line(b, "Connection", "close");
+	else if (c->parse.minor == 0)
+		add_line(b, "Connection", "keep-alive");
+	buf_add(b, BYTES_LIT("\r\n"));
+	return b->failed == RC_OK;
+}
+
+void conn_answer(struct conn *c, unsigned status,
+        const struct http_header *headers, size_t n_headers, struct bytes body)
+{
+	/* A connection that is closing down or whose peer will send no more
+	 * is not kept. */
+	c->close = c->close || c->srv->draining;
+	if (!headers_ok(headers, n_headers) ||
+	        !head_build(c, status, headers, n_headers, body.n)) {
+		body = BYTES_NONE;
+		c->close = true;
+		if (!head_build(c, 500, NULL, 0, 0)) {
+			c->state = CONN_WRITE;
+			conn_close(c);
+			return;
+		}
+	}
+	if (c->parse.method == HTTP_HEAD || status == 204 || status == 304)
+		body = BYTES_NONE;
+	conn_send(c, buf_bytes(&c->srv->head), body);
+}
+
+void conn_refuse(struct conn *c, unsigned status, const char *clause)
+{
+	char addr[NET_ADDR_TEXT_BYTES];
+	const char *text = http_status_text(status);
+	const struct http_header type = { "Content-Type", "text/plain" };
+	struct buf body = BUF_INIT(128);
+
+	metric_add(c->srv->metrics, METRIC_HTTP_REFUSED, 1);
+	log_event(LOG_INFO, "http.refused", "peer",
+	        net_addr_text(addr, &c->addr), "status", text, "why", clause,
+	        NULL);
+	c->close = true;
+	buf_addf(&body, "%s\n", text);
+	conn_answer(c, status, &type, 1, buf_bytes(&body));
+	buf_free(&body);
+}
+
+void http_answer(struct http_req *req, unsigned status,
+        const struct http_header *headers, size_t n_headers, struct bytes body)
+{
+	struct conn *c = conn_of(req);
+
+	if (c->bev == NULL)
+		conn_dead(c);
+	else
+		conn_answer(c, status, headers, n_headers, body);
+}
+
+void http_answer_text(struct http_req *req, unsigned status, const char *text)
+{
+	const struct http_header type = { "Content-Type", "text/plain" };
+	struct buf body = BUF_INIT(4096);
+
+	buf_add_str(&body, text);
+	buf_add_u8(&body, '\n');
+	http_answer(req, status, &type, 1, buf_bytes(&body));
+	buf_free(&body);
+}
