@@ -10,7 +10,9 @@
  *   may be released. Many writes may share one commit: each has its own result
  *   and a refused one leaves no trace.
  * - A write call returns RC_PENDING and calls back later, or another code at
- *   once (RC_BUSY, RC_UNAVAILABLE, RC_TOOBIG: not applied) and never calls.
+ *   once (RC_BUSY, RC_UNAVAILABLE, RC_TOOBIG, RC_MALFORMED: not applied) and
+ *   never calls. Two writes in flight are applied in either order; one that is
+ *   begun in the other's callback is applied after it.
  * - A read fills its results and returns RC_OK or an error, or returns
  *   RC_PENDING and calls back later, never both. What it read was committed.
  * - The operation's struct belongs to the caller, holds still until the
@@ -40,6 +42,7 @@
 #define STORE_DER_MAX_BYTES 65536
 #define STORE_ROWS_MAX 256   /* rows a list or a scan returns at most */
 #define STORE_BATCH_MAX 256  /* operations a commit carries at most */
+#define STORE_LIVE_MAX 1024  /* unexpired certificates of a device */
 #define STORE_QUEUE_MAX 4096 /* writes waiting at most, then RC_BUSY */
 
 struct store;
@@ -156,8 +159,8 @@ struct store_cert {
  *     (RC_UNAVAILABLE);
  *  2. a retry is found: the device's newest certificate has request_hash, is
  *     ISSUED, not expired, was begun at or after retry_after_us, and the device
- *     is active: RC_DUPLICATE, *twin names it. A live intent with that hash:
- *     RC_BUSY;
+ *     is active: RC_DUPLICATE, *twin names it. Found, but held or revoked, or
+ *     the device suspended: RC_DENIED. A live intent with that hash: RC_BUSY;
  *  3. the public key is not blocked (RC_BLOCKED);
  *  4. authority_version and device_version are as decided on (RC_STALE);
  *     device_version 0: the device must not exist, and is created, bound to
@@ -166,10 +169,14 @@ struct store_cert {
  *     unspent (RC_SPENT), unexpired, of this device, authority and profile; own
  *     certificate ISSUED;
  *  6. max_active (0: no limit): certificates of this device and profile that
- *     are ISSUED or HELD and unexpired, and its intents (RC_QUOTA);
+ *     are ISSUED or HELD and unexpired, and its intents (RC_QUOTA). Whatever
+ *     max_active says, a device has at most STORE_LIVE_MAX unexpired ones;
  *  7. quota, where named, debited by one (RC_QUOTA, RC_NOTFOUND);
  *  8. the token is redeemed by this serial;
- *  9. RC_CONFLICT when the serial exists. */
+ *  9. RC_CONFLICT when the serial exists.
+ * The serial is the request's id: asked again after RC_UNKNOWN, with the same
+ * serial, request_hash and TBS, an intent that is there is RC_OK. RC_FENCED:
+ * this process's slot was given up by store_abandon(). */
 struct store_issue_begin {
 	struct store_op op;
 	struct cert_key key;
@@ -197,7 +204,9 @@ MUST_CHECK enum rc store_issue_begin(
  * (RC_CONFLICT). Anything but an INTENT of this process's slot: RC_STALE.
  * Device, credential and authority are read again: if any went bad since T1
  * the certificate is recorded as revoked (cessationOfOperation) and the result
- * is RC_DENIED: do not release it. */
+ * is RC_DENIED: do not release it. Asked again after RC_UNKNOWN, a certificate
+ * of this process that is recorded with that cert_hash is RC_DUPLICATE (or
+ * RC_DENIED, as before), with its sequence. */
 struct store_issue_finish {
 	struct store_op op;
 	struct cert_key key;
@@ -212,8 +221,9 @@ MUST_CHECK enum rc store_issue_finish(
 
 /* Intents that will not be finished: state ABANDONED, token and quota given
  * back in the same transaction. One intent of this process (signing failed),
- * or all of a slot whose process is known to be dead, or, at daemon start, all
- * but this process's. */
+ * or all of a slot whose process is known to be dead, or, at daemon start and
+ * before any other process opens the store, all but this process's. A slot that
+ * is given up is fenced: it begins nothing more. */
 enum store_abandon_what { ABANDON_ONE, ABANDON_SLOT, ABANDON_OTHERS };
 struct store_abandon {
 	struct store_op op;
@@ -227,7 +237,8 @@ struct store_abandon {
 MUST_CHECK enum rc store_abandon(struct store *s, struct store_abandon *op);
 
 /* Revoke, hold or release one certificate. Revoking twice is RC_OK and changes
- * nothing, but keyCompromise replaces an earlier reason. Hold: only ISSUED.
+ * nothing, but keyCompromise replaces an earlier reason; it also blocks the
+ * public key (as store_key_block) in the same transaction. Hold: only ISSUED.
  * Release: only HELD, and not what a suspended device holds. RC_CONFLICT when
  * the state does not allow it, RC_NOTFOUND. */
 enum store_status_change { STATUS_REVOKE, STATUS_HOLD, STATUS_RELEASE };
@@ -337,7 +348,8 @@ MUST_CHECK enum rc store_device_put(
         struct store *s, struct store_device_put *op);
 
 /* Suspend: the state, and a hold on every ISSUED certificate, in one
- * transaction. Resume releases those holds alone. Twice is harmless. */
+ * transaction (bounded, since a device has at most STORE_LIVE_MAX unexpired
+ * ones). Resume releases those holds alone. Twice is harmless. */
 struct store_device_suspend {
 	struct store_op op;
 	const char *id;
@@ -382,7 +394,8 @@ struct store_token {
 	struct cert_key spent_by; /* when spent */
 };
 /* Creates the device where it is absent (bound to ourselves).
- * RC_EXISTS: that hash is known. RC_DENIED: the device is suspended. */
+ * RC_EXISTS: that hash is known. RC_DENIED: the device is suspended.
+ * RC_NOTFOUND: no such authority. */
 struct store_token_put {
 	struct store_op op;
 	struct store_token token;
@@ -438,7 +451,9 @@ struct store_authority {
 	uint8_t cert_hash[STORE_HASH_BYTES]; /* SHA-256 of the certificate */
 };
 /* The same certificate again is RC_OK with the id it has. A new certificate
- * under a known name is a new generation: a new id; the old is RETIRED. */
+ * under a known name is a new generation: a new id; the old is RETIRED. A
+ * retired one that comes again is ACTIVE again. At most STORE_ROWS_MAX of all
+ * names and generations (RC_QUOTA). */
 struct store_authority_put {
 	struct store_op op;
 	struct store_authority authority; /* name, cert_hash in; all out */

@@ -1,0 +1,54 @@
+/* storage/engine.h - what stands behind store.h. store.c checks an operation's
+ * inputs, marks its kind and hands it to the engine; the engine knows which
+ * struct a kind means. Not for callers: engines and test shims include it. */
+#ifndef MICA_STORAGE_ENGINE_H
+#define MICA_STORAGE_ENGINE_H
+
+#include "storage/store.h"
+
+enum store_kind {
+	KIND_ISSUE_BEGIN = 1,
+	KIND_ISSUE_FINISH,
+	KIND_ABANDON,
+	KIND_SET_STATUS,
+	KIND_DEVICE_PUT,
+	KIND_DEVICE_SUSPEND,
+	KIND_TOKEN_PUT,
+	KIND_QUOTA_PUT,
+	KIND_QUOTA_CHANGE,
+	KIND_AUTHORITY_PUT,
+	KIND_KEY_BLOCK,
+	KIND_AUDIT,
+	KIND_FETCH,
+	KIND_LIST,
+	KIND_STATUS,
+	KIND_FEED,
+	KIND_DEVICE_GET,
+	KIND_DEVICE_LIST,
+	KIND_TOKEN_GET,
+	KIND_QUOTA_GET,
+	KIND_AUTHORITY_LIST,
+	KIND_AUTHORITY_GET,
+	KIND_AUDIT_SCAN,
+	KIND_STAT,
+	KIND_COUNT
+};
+
+struct store_engine {
+	/* RC_PENDING, or a code at once and no callback. */
+	enum rc (*write)(struct store *s, struct store_op *op);
+	/* Results or an error at once, or RC_PENDING and a callback. */
+	enum rc (*read)(struct store *s, struct store_op *op);
+	uint64_t (*slot)(const struct store *s);
+	void (*close)(struct store *s);
+};
+
+/* The first member of an engine's own struct. */
+struct store {
+	const struct store_engine *engine;
+};
+
+MUST_CHECK enum rc lmdb_store_open(struct store **out,
+        const struct store_opts *o, struct loop *loop, struct why *why);
+
+#endif

@@ -1,0 +1,293 @@
+#include "storage/engine.h"
+
+#include "base/text.h"
+#include <string.h>
+
+enum rc store_open(struct store **out, const struct store_opts *o,
+        struct loop *loop, struct why *why)
+{
+	return lmdb_store_open(out, o, loop, why);
+}
+
+void store_close(struct store *s)
+{
+	if (s != NULL)
+		s->engine->close(s);
+}
+
+uint64_t store_slot(const struct store *s)
+{
+	return s->engine->slot(s);
+}
+
+/* --- inputs against the limits of the header */
+
+struct check {
+	struct store_op *op;
+	enum rc rc;
+};
+
+static void need_length(struct check *c, const char *what, size_t n, size_t max)
+{
+	if (c->rc == RC_OK && n > max)
+		c->rc = why_set(&c->op->why, RC_TOOBIG,
+		        "%s is longer than %zu bytes", what, max);
+}
+
+static void need_text(
+        struct check *c, const char *what, const char *text, size_t max)
+{
+	if (text != NULL)
+		need_length(c, what, strnlen(text, max + 1), max);
+}
+
+/* A key of ours: printable, and not empty. */
+static void need_name(
+        struct check *c, const char *what, const char *text, size_t max)
+{
+	need_text(c, what, text, max);
+	if (c->rc != RC_OK)
+		return;
+	if (text == NULL || text[0] == '\0' || !text_is_print(bytes_str(text)))
+		c->rc = why_set(&c->op->why, RC_MALFORMED,
+		        "%s is empty or not printable", what);
+}
+
+static struct check check_op(struct store_op *op, enum store_kind kind)
+{
+	struct check c = { op, RC_OK };
+
+	op->kind = (uint8_t)kind;
+	op->next = NULL;
+	op->why = WHY_NONE;
+	need_text(&c, "the actor", op->actor, STORE_ACTOR_MAX);
+	return c;
+}
+
+static enum rc write_op(struct store *s, const struct check *c)
+{
+	enum rc rc = c->rc;
+
+	if (rc == RC_OK)
+		rc = s->engine->write(s, c->op);
+	/* One that is pending is the engine's, and may be done already. */
+	if (rc != RC_PENDING)
+		c->op->rc = rc;
+	return rc;
+}
+
+static enum rc read_op(struct store *s, const struct check *c)
+{
+	enum rc rc = c->rc;
+
+	if (rc == RC_OK)
+		rc = s->engine->read(s, c->op);
+	/* One that is pending is the engine's, and may be done already. */
+	if (rc != RC_PENDING)
+		c->op->rc = rc;
+	return rc;
+}
+
+/* --- writes */
+
+enum rc store_issue_begin(struct store *s, struct store_issue_begin *op)
+{
+	struct check c = check_op(&op->op, KIND_ISSUE_BEGIN);
+
+	if (op->device != NULL && op->device[0] != '\0')
+		need_name(&c, "the device id", op->device, STORE_DEVICE_ID_MAX);
+	need_text(&c, "the anchor", op->anchor, STORE_NAME_MAX);
+	need_name(&c, "the profile", op->profile, STORE_NAME_MAX);
+	if (op->quota != NULL)
+		need_name(&c, "the quota", op->quota, STORE_NAME_MAX);
+	need_length(&c, "the TBS", op->tbs.n, STORE_DER_MAX_BYTES);
+	return write_op(s, &c);
+}
+
+enum rc store_issue_finish(struct store *s, struct store_issue_finish *op)
+{
+	struct check c = check_op(&op->op, KIND_ISSUE_FINISH);
+
+	need_length(&c, "the certificate", op->der.n, STORE_DER_MAX_BYTES);
+	return write_op(s, &c);
+}
+
+enum rc store_abandon(struct store *s, struct store_abandon *op)
+{
+	struct check c = check_op(&op->op, KIND_ABANDON);
+
+	return write_op(s, &c);
+}
+
+enum rc store_set_status(struct store *s, struct store_set_status *op)
+{
+	struct check c = check_op(&op->op, KIND_SET_STATUS);
+
+	return write_op(s, &c);
+}
+
+enum rc store_device_put(struct store *s, struct store_device_put *op)
+{
+	struct check c = check_op(&op->op, KIND_DEVICE_PUT);
+
+	need_name(&c, "the device id", op->device.id, STORE_DEVICE_ID_MAX);
+	need_text(&c, "the anchor", op->device.anchor, STORE_NAME_MAX);
+	need_text(&c, "the note", op->device.note, STORE_TEXT_MAX);
+	return write_op(s, &c);
+}
+
+enum rc store_device_suspend(struct store *s, struct store_device_suspend *op)
+{
+	struct check c = check_op(&op->op, KIND_DEVICE_SUSPEND);
+
+	need_name(&c, "the device id", op->id, STORE_DEVICE_ID_MAX);
+	return write_op(s, &c);
+}
+
+enum rc store_token_put(struct store *s, struct store_token_put *op)
+{
+	struct check c = check_op(&op->op, KIND_TOKEN_PUT);
+
+	need_name(&c, "the device id", op->token.device, STORE_DEVICE_ID_MAX);
+	need_name(&c, "the profile", op->token.profile, STORE_NAME_MAX);
+	return write_op(s, &c);
+}
+
+enum rc store_quota_put(struct store *s, struct store_quota_put *op)
+{
+	struct check c = check_op(&op->op, KIND_QUOTA_PUT);
+
+	need_name(&c, "the quota", op->quota.name, STORE_NAME_MAX);
+	return write_op(s, &c);
+}
+
+enum rc store_quota_change(struct store *s, struct store_quota_change *op)
+{
+	struct check c = check_op(&op->op, KIND_QUOTA_CHANGE);
+
+	need_name(&c, "the quota", op->name, STORE_NAME_MAX);
+	return write_op(s, &c);
+}
+
+enum rc store_authority_put(struct store *s, struct store_authority_put *op)
+{
+	struct check c = check_op(&op->op, KIND_AUTHORITY_PUT);
+
+	need_name(&c, "the authority", op->authority.name, STORE_NAME_MAX);
+	need_length(&c, "the certificate", op->der.n, STORE_DER_MAX_BYTES);
+	return write_op(s, &c);
+}
+
+enum rc store_key_block(struct store *s, struct store_key_block *op)
+{
+	struct check c = check_op(&op->op, KIND_KEY_BLOCK);
+
+	return write_op(s, &c);
+}
+
+enum rc store_audit(struct store *s, struct store_audit *op)
+{
+	struct check c = check_op(&op->op, KIND_AUDIT);
+	const struct store_audit_row *row = NULL;
+
+	need_name(&c, "the event", op->event, sizeof(row->event) - 1);
+	need_text(&c, "the object", op->object, sizeof(row->object) - 1);
+	need_text(&c, "the detail", op->detail, STORE_TEXT_MAX);
+	return write_op(s, &c);
+}
+
+/* --- reads */
+
+enum rc store_fetch(struct store *s, struct store_fetch *op)
+{
+	struct check c = check_op(&op->op, KIND_FETCH);
+
+	return read_op(s, &c);
+}
+
+enum rc store_list(struct store *s, struct store_list *op)
+{
+	struct check c = check_op(&op->op, KIND_LIST);
+
+	if (op->by == LIST_BY_DEVICE)
+		need_name(&c, "the device id", op->device, STORE_DEVICE_ID_MAX);
+	need_length(&c, "the list", op->max, STORE_ROWS_MAX);
+	return read_op(s, &c);
+}
+
+enum rc store_status(struct store *s, struct store_status *op)
+{
+	struct check c = check_op(&op->op, KIND_STATUS);
+
+	need_length(&c, "the list", op->n, STORE_ROWS_MAX);
+	return read_op(s, &c);
+}
+
+enum rc store_feed(struct store *s, struct store_feed *op)
+{
+	struct check c = check_op(&op->op, KIND_FEED);
+
+	need_length(&c, "the list", op->max, STORE_ROWS_MAX);
+	return read_op(s, &c);
+}
+
+enum rc store_device_get(struct store *s, struct store_device_get *op)
+{
+	struct check c = check_op(&op->op, KIND_DEVICE_GET);
+
+	need_name(&c, "the device id", op->id, STORE_DEVICE_ID_MAX);
+	return read_op(s, &c);
+}
+
+enum rc store_device_list(struct store *s, struct store_device_list *op)
+{
+	struct check c = check_op(&op->op, KIND_DEVICE_LIST);
+
+	need_length(&c, "the list", op->max, STORE_ROWS_MAX);
+	return read_op(s, &c);
+}
+
+enum rc store_token_get(struct store *s, struct store_token_get *op)
+{
+	struct check c = check_op(&op->op, KIND_TOKEN_GET);
+
+	return read_op(s, &c);
+}
+
+enum rc store_quota_get(struct store *s, struct store_quota_get *op)
+{
+	struct check c = check_op(&op->op, KIND_QUOTA_GET);
+
+	need_name(&c, "the quota", op->name, STORE_NAME_MAX);
+	return read_op(s, &c);
+}
+
+enum rc store_authority_list(struct store *s, struct store_authority_list *op)
+{
+	struct check c = check_op(&op->op, KIND_AUTHORITY_LIST);
+
+	need_length(&c, "the list", op->max, STORE_ROWS_MAX);
+	return read_op(s, &c);
+}
+
+enum rc store_authority_get(struct store *s, struct store_authority_get *op)
+{
+	struct check c = check_op(&op->op, KIND_AUTHORITY_GET);
+
+	return read_op(s, &c);
+}
+
+enum rc store_audit_scan(struct store *s, struct store_audit_scan *op)
+{
+	struct check c = check_op(&op->op, KIND_AUDIT_SCAN);
+
+	need_length(&c, "the list", op->max, STORE_ROWS_MAX);
+	return read_op(s, &c);
+}
+
+enum rc store_stat(struct store *s, struct store_stat *op)
+{
+	struct check c = check_op(&op->op, KIND_STAT);
+
+	return read_op(s, &c);
+}
