@@ -18,9 +18,10 @@
 #define CONF_ENTRIES_MAX 256            /* of one kind: profiles, labels, … */
 #define CONF_NAME_MAX 64                /* [A-Za-z0-9._-]+ */
 
-/* A file the configuration names, read while it was loaded (paths are relative
- * to the configuration's folder). Secrets are not read: keys are the signer's
- * to open. */
+/* A file the configuration names, read while it was loaded. Secrets are not
+ * read: keys are the signer's to open. Every relative path is below the
+ * configuration's folder: the files here, store.path, keys_dir and
+ * admin_socket (the last three have it in front). */
 struct conf_file {
 	const char *path;     /* as written; NULL: not given */
 	struct bytes content; /* what stood in it */
@@ -113,7 +114,7 @@ struct conf_profile { /* profiles.NAME */
 	bool no_rev_avail;      /* RFC 9608; then no CDP and no OCSP URL */
 	bool channel_binding;   /* demanded (RFC 7030 3.5), said in csrattrs */
 	uint32_t max_active;    /* certificates a device; 0: no limit */
-	int64_t renew_from_s;   /* absolute, or … */
+	int64_t renew_from_s;   /* this long after issue, or (0) … */
 	uint32_t renew_from_permille; /* … of the validity; 66% is 660 */
 	int64_t renew_grace_s;        /* after expiry; 0 */
 	enum conf_new_key renew_new_key;
@@ -146,7 +147,7 @@ struct conf_listen {
 	const char *http;
 	const char *metrics; /* 127.0.0.1:9090 */
 	/* listen.est.*: the TLS certificate that the daemon issues itself, */
-	const struct conf_authority *est_authority;
+	const struct conf_authority *est_authority; /* NULL: the given one */
 	const char **est_names; /* DNS names and IP addresses in it */
 	size_t n_est_names;
 	int64_t est_validity_s; /* 30d */
@@ -214,6 +215,10 @@ struct conf_errors {
 	bool more; /* there were more than fit */
 };
 
+/* Append one line an error: "FILE:LINE:COLUMN: PATH: what". */
+void conf_errors_print(
+        struct buf *out, const char *file, const struct conf_errors *errors);
+
 /* How the loader reads a file: the true one opens path below the
  * configuration's folder; a bundle answers from memory. Appends to out. */
 typedef enum rc conf_read_fn(
@@ -230,6 +235,8 @@ MUST_CHECK enum rc conf_load_file(
         struct conf **out, const char *path, struct conf_errors *errors);
 void conf_free(struct conf *c); /* NULL is a no-op */
 
+/* An upper bound of a bundle: cap of out below. */
+#define CONF_BUNDLE_MAX_BYTES (20u << 20)
 /* A configuration and every file it names as one run of bytes, for a sealed
  * memfd: what children load, so that all see the same and none needs a path. */
 MUST_CHECK enum rc conf_bundle(

@@ -1,0 +1,236 @@
+/* References by name, and the rules between options that no row of the table
+ * can say. */
+#include "conf/error.h"
+#include "conf/load.h"
+
+#include <string.h>
+
+/* --- references */
+static const uint8_t *elements_of(
+        const struct load *l, const struct collection *g, size_t *n)
+{
+	const uint8_t *base = (const uint8_t *)&l->conf;
+
+	*n = *(const size_t *)(const void *)(base + g->at_n);
+	return *(const uint8_t *const *)(const void *)(base + g->at);
+}
+
+static void resolve_ref(struct load *l, const struct load_ref *ref)
+{
+	const struct collection *g = &schema_collections()[ref->target];
+	struct nearest near = nearest_to(ref->node->text);
+	size_t n;
+	const uint8_t *element = elements_of(l, g, &n);
+
+	for (size_t i = 0; i < n; i++, element += g->size) {
+		const char *name = *(const char *const *)(const void *)element;
+
+		if (strcmp(name, ref->node->text) == 0) {
+			*ref->slot = element;
+			return;
+		}
+		nearest_offer(&near, name);
+	}
+	if (near.best != NULL)
+		node_error(l->errors, ref->node,
+		        "there is no %s \"%.60s\" (did you mean \"%s\"?)",
+		        g->singular, ref->node->text, near.best);
+	else
+		node_error(l->errors, ref->node,
+		        "there is no %s \"%.60s\": no such entry below %.*s",
+		        g->singular, ref->node->text, (int)strlen(g->path) - 2,
+		        g->path);
+}
+
+void load_resolve(struct load *l)
+{
+	for (const struct load_ref *r = l->refs; r != NULL; r = r->next)
+		resolve_ref(l, r);
+}
+
+/* --- rules. Each finds its node beside its struct: entry i of a list in the
+ * struct is entry i of the map or list in the file. */
+static const struct node *entry(
+        const struct load *l, const char *section, const char *list, size_t i)
+{
+	const struct node *n = node_get(l->root, section);
+
+	return node_at(list != NULL ? node_get(n, list) : n, i);
+}
+
+static void default_profiles(struct load *l, struct conf_authority *a)
+{
+	const struct conf_profile **all =
+	        arena_array(&l->arena, l->conf.n_profiles, sizeof(*all));
+
+	if (all == NULL)
+		return;
+	for (size_t i = 0; i < l->conf.n_profiles; i++)
+		all[i] = &l->conf.profiles[i];
+	a->profiles = all;
+	a->n_profiles = l->conf.n_profiles;
+}
+
+static void check_authorities(struct load *l)
+{
+	struct conf_authority *a = (struct conf_authority *)l->conf.authorities;
+
+	for (size_t i = 0; i < l->conf.n_authorities; i++) {
+		if (a[i].profiles == NULL)
+			default_profiles(l, &a[i]);
+	}
+}
+
+static void check_profile(
+        struct load *l, struct conf_profile *p, const struct node *n)
+{
+	/* RFC 5280 section 4.1.2.6: an empty subject takes a critical SAN. */
+	if (p->n_subject == 0)
+		p->san_critical = true;
+	if (p->n_subject == 0 && p->n_san == 0)
+		node_error_key(l->errors, n,
+		        "needs a subject or a san: a certificate must name "
+		        "its holder");
+	if (p->validity_s > 0 && p->renew_from_s >= p->validity_s)
+		node_error(l->errors, node_get(node_get(n, "renew"), "from"),
+		        "is not shorter than the validity: nothing could ever "
+		        "be renewed");
+	if (p->eku_critical && p->n_eku == 0)
+		node_error(l->errors, node_get(n, "eku_critical"),
+		        "has no eku to mark critical");
+}
+
+static void check_extensions(
+        struct load *l, const struct conf_profile *p, const struct node *n)
+{
+	const struct node *list = node_get(n, "extensions");
+
+	for (size_t i = 0; i < p->n_extensions; i++) {
+		for (size_t k = 0; k < i; k++) {
+			const char *a = p->extensions[i].oid;
+			const char *b = p->extensions[k].oid;
+
+			/* RFC 5280 section 4.2: each at most once. */
+			if (a == NULL || b == NULL || strcmp(a, b) != 0)
+				continue;
+			node_error(l->errors, node_get(node_at(list, i), "oid"),
+			        "%s stands here twice", a);
+		}
+	}
+}
+
+static void check_profiles(struct load *l)
+{
+	struct conf_profile *p = (struct conf_profile *)l->conf.profiles;
+
+	for (size_t i = 0; i < l->conf.n_profiles; i++) {
+		const struct node *n = entry(l, "profiles", NULL, i);
+
+		check_profile(l, &p[i], n);
+		check_extensions(l, &p[i], n);
+	}
+}
+
+static void check_access(struct load *l)
+{
+	for (size_t i = 0; i < l->conf.n_access; i++) {
+		const struct node *n = entry(l, "admin", "access", i);
+		bool user = node_get(n, "user") != NULL;
+		bool group = node_get(n, "group") != NULL;
+
+		if (user && group)
+			node_error(l->errors, n,
+			        "has both user and group: give one of them");
+		else if (!user && !group && n->kind == NODE_MAP)
+			node_error(l->errors, n, "needs a user or a group");
+	}
+}
+
+static bool may_issue(
+        const struct conf_authority *a, const struct conf_profile *p)
+{
+	for (size_t i = 0; i < a->n_profiles; i++) {
+		if (a->profiles[i] == p || a->profiles[i] == NULL)
+			return true;
+	}
+	return false;
+}
+
+static void check_unique_label(struct load *l, const struct node *n, size_t i)
+{
+	const char *label = l->conf.labels[i].label;
+	const struct node *at = node_get(n, "label");
+
+	for (size_t k = 0; k < i; k++) {
+		const char *other = l->conf.labels[k].label;
+
+		if (label == NULL || other == NULL || strcmp(label, other) != 0)
+			continue;
+		node_error(l->errors, at != NULL ? at : n,
+		        "the label \"%s\" is taken by enroll.est[%zu]", label,
+		        k);
+		return;
+	}
+}
+
+static void check_label(struct load *l, const struct node *n, size_t i)
+{
+	const struct conf_label *label = &l->conf.labels[i];
+	bool idevid = (label->allow & CONF_ALLOW_IDEVID) != 0;
+
+	check_unique_label(l, n, i);
+	if (idevid && label->n_anchors == 0 && node_get(n, "anchors") == NULL)
+		node_error(l->errors, node_get(n, "allow"),
+		        "idevid needs anchors: name the entries of trust that "
+		        "may vouch for devices here");
+	if (!idevid && label->n_anchors > 0)
+		node_error(l->errors, node_get(n, "anchors"),
+		        "does nothing here: allow has no idevid");
+	if (label->authority != NULL && label->profile != NULL &&
+	        !may_issue(label->authority, label->profile))
+		node_error(l->errors, node_get(n, "profile"),
+		        "authority \"%s\" may not issue profile \"%s\": add "
+		        "it to authorities.%s.profiles",
+		        label->authority->name, label->profile->name,
+		        label->authority->name);
+}
+
+static void check_labels(struct load *l)
+{
+	for (size_t i = 0; i < l->conf.n_labels; i++)
+		check_label(l, entry(l, "enroll", "est", i), i);
+}
+
+static void check_listen(struct load *l)
+{
+	const struct node *est = node_get(node_get(l->root, "listen"), "est");
+	const struct node *certificate = node_get(est, "certificate");
+	const struct node *key = node_get(est, "key");
+	struct conf_listen *c = &l->conf.listen;
+
+	if (certificate != NULL && key == NULL)
+		node_error(l->errors, certificate,
+		        "needs listen.est.key, its private key");
+	if (certificate == NULL && key != NULL)
+		node_error(l->errors, key,
+		        "needs listen.est.certificate, which it belongs to");
+	if (c->est == NULL || c->est[0] == '\0' || certificate != NULL ||
+	        key != NULL || node_get(est, "authority") != NULL)
+		return;
+	if (l->conf.n_authorities == 1)
+		c->est_authority = l->conf.authorities;
+	else if (l->conf.n_authorities > 1)
+		node_error_child(l->errors, est != NULL ? est : l->root,
+		        est != NULL ? "authority" : "listen.est.authority",
+		        "is missing: which of the authorities issues this "
+		        "listener's certificate?");
+}
+
+void load_check(struct load *l)
+{
+	check_authorities(l);
+	check_profiles(l);
+	check_access(l);
+	check_labels(l);
+	check_listen(l);
+}
