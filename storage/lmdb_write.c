@@ -470,8 +470,22 @@ static void completion_run(void *ctx)
 		free(c);
 }
 
+/* Not before the first write: a sandbox that its owner enters after opening
+ * holds for the threads that are made later. */
+static enum rc writer_run(struct db *db, struct why *why)
+{
+	if (db->writer_runs)
+		return RC_OK;
+	if (pthread_create(&db->writer, NULL, writer_main, db) != 0)
+		return why_set(why, RC_UNAVAILABLE, "no thread to write with");
+	db->writer_runs = true;
+	return RC_OK;
+}
+
 enum rc db_write(struct store *s, struct store_op *op)
 {
+	enum rc rc;
+
 	struct db *db = (struct db *)s;
 
 	if (db->readonly)
@@ -479,6 +493,9 @@ enum rc db_write(struct store *s, struct store_op *op)
 		        "the store is open for reading only");
 	if (db_halted(db))
 		return halted_rc(&op->why);
+	rc = writer_run(db, &op->why);
+	if (rc != RC_OK)
+		return rc;
 	op->next = NULL;
 	(void)pthread_mutex_lock(&db->lock);
 	if (db->queued >= STORE_QUEUE_MAX || db->closing) {
@@ -508,15 +525,11 @@ enum rc writer_start(struct db *db)
 		goto out_completion;
 	if (pthread_cond_init(&db->wake, NULL) != 0)
 		goto out_lock;
-	if (pthread_create(&db->writer, NULL, writer_main, db) != 0)
-		goto out_wake;
-	db->writer_runs = true;
 	return RC_OK;
-out_wake:
-	(void)pthread_cond_destroy(&db->wake);
 out_lock:
 	(void)pthread_mutex_destroy(&db->lock);
 out_completion:
+	db->completion = NULL;
 	free(c);
 	return RC_NOMEM;
 }
@@ -526,13 +539,14 @@ void writer_stop(struct db *db)
 	struct completion *c = db->completion;
 	bool posted;
 
-	if (!db->writer_runs)
+	if (c == NULL)
 		return;
 	(void)pthread_mutex_lock(&db->lock);
 	db->closing = true;
 	(void)pthread_cond_signal(&db->wake);
 	(void)pthread_mutex_unlock(&db->lock);
-	(void)pthread_join(db->writer, NULL);
+	if (db->writer_runs)
+		(void)pthread_join(db->writer, NULL);
 	posted = db->done_posted;
 	call_back(c);
 	c->db = NULL;
