@@ -9,6 +9,8 @@ int main(void)
 	int failed;
 
 	suite_add_tcase(suite, test_net_parse());
+	suite_add_tcase(suite, test_net_small());
+	suite_add_tcase(suite, test_net_server());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -5,5 +5,7 @@
 #include <check.h>
 
 TCase *test_net_parse(void);
+TCase *test_net_small(void);
+TCase *test_net_server(void);
 
 #endif
