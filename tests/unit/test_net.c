@@ -11,6 +11,7 @@ int main(void)
 	suite_add_tcase(suite, test_net_parse());
 	suite_add_tcase(suite, test_net_small());
 	suite_add_tcase(suite, test_net_server());
+	suite_add_tcase(suite, test_net_tls());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

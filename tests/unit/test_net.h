@@ -7,5 +7,6 @@
 TCase *test_net_parse(void);
 TCase *test_net_small(void);
 TCase *test_net_server(void);
+TCase *test_net_tls(void);
 
 #endif
