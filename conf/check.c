@@ -31,7 +31,7 @@ static void resolve_ref(struct load *l, const struct load_ref *ref)
 		}
 		nearest_offer(&near, name);
 	}
-	if (near.best != NULL)
+	if (near.best[0] != '\0')
 		node_error(l->errors, ref->node,
 		        "there is no %s \"%.60s\" (did you mean \"%s\"?)",
 		        g->singular, ref->node->text, near.best);
@@ -214,8 +214,12 @@ static void check_listen(struct load *l)
 	if (certificate == NULL && key != NULL)
 		node_error(l->errors, key,
 		        "needs listen.est.certificate, which it belongs to");
-	if (c->est == NULL || c->est[0] == '\0' || certificate != NULL ||
-	        key != NULL || node_get(est, "authority") != NULL)
+	if (certificate != NULL || key != NULL) {
+		c->est_authority = NULL;
+		return;
+	}
+	if (c->est == NULL || c->est[0] == '\0' ||
+	        node_get(est, "authority") != NULL)
 		return;
 	if (l->conf.n_authorities == 1)
 		c->est_authority = l->conf.authorities;

@@ -53,7 +53,7 @@ void error_add(struct conf_errors *errors, unsigned line, unsigned column,
 
 struct nearest nearest_to(const char *wrong)
 {
-	return (struct nearest){ wrong, NULL, SIZE_MAX };
+	return (struct nearest){ wrong, "", SIZE_MAX };
 }
 
 /* Near is what a slip of the hand makes: a third of the letters at most. */
@@ -64,7 +64,7 @@ void nearest_offer(struct nearest *n, const char *word)
 
 	if (distance < n->distance && distance <= (length + 2) / 3 &&
 	        distance < length) {
-		n->best = word;
+		(void)snprintf(n->best, sizeof(n->best), "%s", word);
 		n->distance = distance;
 	}
 }

@@ -16,7 +16,7 @@ void error_addv(struct conf_errors *errors, unsigned line, unsigned column,
 /* The nearest of the words to what was written, offered one by one. */
 struct nearest {
 	const char *wrong;
-	const char *best; /* NULL: none is near */
+	char best[CONF_NAME_MAX + 1]; /* empty: none is near */
 	size_t distance;
 };
 struct nearest nearest_to(const char *wrong);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define SEGMENT_MAX 32
+#define KNOWN_MAX_BYTES 160 /* what a message has room for */
 
 static void fill_section(struct load *l, const struct node *node,
         struct bytes prefix, uint8_t *base);
@@ -197,39 +198,59 @@ static void fill_child(struct load *l, size_t i, const struct node *parent,
 		fill_section(l, child, prefix, base);
 }
 
-static void unknown_key(
-        struct load *l, const struct node *n, struct bytes prefix)
+/* Call fn with each segment that may stand at prefix. */
+typedef void segment_fn(void *ctx, const char *segment);
+static void each_segment(struct bytes prefix, segment_fn *fn, void *ctx)
 {
 	size_t count;
 	const struct conf_option *o = conf_options(&count);
-	struct nearest near = nearest_to(n->key);
-	char known[160] = "";
-	char name[SEGMENT_MAX];
 	struct bytes last = BYTES_NONE;
+	char name[SEGMENT_MAX];
 	struct bytes segment;
 	const char *rest;
-	size_t used = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		if (!beneath(o[i].path, prefix, &segment, &rest) ||
 		        bytes_eq(segment, last))
 			continue;
-		if (bytes_eq_str(segment, n->key))
-			return;
 		last = segment;
-		nearest_offer(&near, arena_copy(&l->arena, segment));
-		if (used < sizeof(known))
-			used += (size_t)snprintf(known + used,
-			        sizeof(known) - used, "%s%s",
-			        used > 0 ? ", " : "",
-			        segment_str(name, segment));
+		fn(ctx, segment_str(name, segment));
 	}
-	if (near.best != NULL)
+}
+
+struct known { /* what an unknown key could have been */
+	const char *key;
+	bool found;
+	struct nearest near;
+	struct buf list; /* "a, b" */
+};
+
+static void known_segment(void *ctx, const char *segment)
+{
+	struct known *k = ctx;
+
+	k->found = k->found || strcmp(segment, k->key) == 0;
+	nearest_offer(&k->near, segment);
+	buf_addf(&k->list, "%s%s", k->list.n > 0 ? ", " : "", segment);
+}
+
+static void check_known(
+        struct load *l, const struct node *n, struct bytes prefix)
+{
+	struct known k = { n->key, false, nearest_to(n->key),
+		BUF_INIT(KNOWN_MAX_BYTES) };
+
+	each_segment(prefix, known_segment, &k);
+	if (!k.found && k.near.best[0] != '\0')
 		node_error_key(l->errors, n,
-		        "unknown key (did you mean \"%s\"?)", near.best);
-	else
-		node_error_key(
-		        l->errors, n, "unknown key; known here: %s", known);
+		        "unknown key (did you mean \"%s\"?)", k.near.best);
+	else if (!k.found && k.list.failed == RC_OK)
+		node_error_key(l->errors, n, "unknown key; known here: %s",
+		        buf_cstr(&k.list));
+	else if (!k.found)
+		node_error_key(l->errors, n,
+		        "unknown key; mica.yaml(5) has those known here");
+	buf_free(&k.list);
 }
 
 static void fill_section(struct load *l, const struct node *node,
@@ -255,7 +276,7 @@ static void fill_section(struct load *l, const struct node *node,
 	if (node == NULL || node->kind != NODE_MAP)
 		return;
 	for (const struct node *n = node->first; n != NULL; n = n->next)
-		unknown_key(l, n, prefix);
+		check_known(l, n, prefix);
 }
 
 void load_fill(struct load *l)

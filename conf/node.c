@@ -8,6 +8,7 @@
 struct builder {
 	struct arena *arena;
 	struct conf_errors *errors;
+	struct bytes yaml;
 	struct node *root;
 	struct node *open; /* the map or list that is being filled */
 	struct node *key;  /* a map's key that waits for its value */
@@ -90,6 +91,16 @@ static enum step attach(
 	return STEP_ON;
 }
 
+/* NUL among them: what stands in the tree is a C string, on one line. */
+static bool has_control(struct bytes text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] < 0x20 || text.p[i] == 0x7f)
+			return true;
+	}
+	return false;
+}
+
 static enum step on_scalar(struct builder *b, const yaml_event_t *e)
 {
 	struct bytes text =
@@ -98,8 +109,8 @@ static enum step on_scalar(struct builder *b, const yaml_event_t *e)
 
 	if (text.n > NODE_SCALAR_MAX_BYTES)
 		return stop_at(b, e, "a value is longer than 32 KiB");
-	if (memchr(text.p, '\0', text.n) != NULL)
-		return stop_at(b, e, "a value holds a NUL byte");
+	if (has_control(text))
+		return stop_at(b, e, "a value holds a control character");
 	n = node_new(b, NODE_SCALAR, e);
 	if (n == NULL)
 		return STEP_STOP;
@@ -187,25 +198,54 @@ static enum step on_event(struct builder *b, const yaml_event_t *e)
 	}
 }
 
+/* Line and column of a byte. */
+static void locate(
+        struct bytes yaml, size_t offset, unsigned *line, unsigned *column)
+{
+	*line = 1;
+	*column = 1;
+	for (size_t i = 0; i < offset && i < yaml.n; i++) {
+		(*column)++;
+		if (yaml.p[i] == '\n') {
+			(*line)++;
+			*column = 1;
+		}
+	}
+}
+
+/* YAML's most frequent trap, which libyaml cannot name. */
+static bool indented_by_tab(struct bytes yaml, size_t line)
+{
+	struct bytes text = BYTES_NONE;
+
+	for (size_t i = 0; i <= line; i++)
+		(void)bytes_cut(yaml, '\n', &text, &yaml);
+	while (bytes_starts(text, BYTES_LIT(" ")))
+		text = bytes_skip(text, 1);
+	return bytes_starts(text, BYTES_LIT("\t"));
+}
+
 static enum step syntax_error(struct builder *b, const yaml_parser_t *p)
 {
 	const char *what = p->problem != NULL ? p->problem : "unreadable";
+	unsigned line = (unsigned)p->problem_mark.line + 1;
+	unsigned column = (unsigned)p->problem_mark.column + 1;
 
-	if (p->error == YAML_MEMORY_ERROR)
+	if (p->error == YAML_MEMORY_ERROR) {
 		b->arena->failed = true;
-	else if (p->error == YAML_READER_ERROR)
-		error_add(b->errors, (unsigned)p->mark.line + 1,
-		        (unsigned)p->mark.column + 1, "",
-		        "is not YAML: %s at byte %zu", what, p->problem_offset);
-	else if (p->context != NULL)
-		error_add(b->errors, (unsigned)p->problem_mark.line + 1,
-		        (unsigned)p->problem_mark.column + 1, "",
-		        "is not YAML: %s (%s that begins on line %zu)", what,
-		        p->context, p->context_mark.line + 1);
-	else
-		error_add(b->errors, (unsigned)p->problem_mark.line + 1,
-		        (unsigned)p->problem_mark.column + 1, "",
-		        "is not YAML: %s", what);
+		return STEP_STOP;
+	}
+	if (p->error == YAML_READER_ERROR)
+		locate(b->yaml, p->problem_offset, &line, &column);
+	else if (indented_by_tab(b->yaml, p->problem_mark.line))
+		what = "a tab stands where only spaces may";
+	else if (p->context != NULL) {
+		error_add(b->errors, line, column, "",
+		        "is not YAML: %s (%s, line %zu)", what, p->context,
+		        p->context_mark.line + 1);
+		return STEP_STOP;
+	}
+	error_add(b->errors, line, column, "", "is not YAML: %s", what);
 	return STEP_STOP;
 }
 
@@ -236,8 +276,14 @@ enum rc node_parse(struct node **root, struct arena *arena, struct bytes yaml,
 	}
 	if (!yaml_parser_initialize(&p))
 		return RC_NOMEM;
+	/* Said to be UTF-8, libyaml no longer looks for a byte order mark. */
+	if (bytes_starts(yaml, BYTES_LIT("\xef\xbb\xbf")))
+		yaml = bytes_skip(yaml, 3);
+	b.yaml = yaml;
 	yaml_parser_set_encoding(&p, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&p, yaml.p, yaml.n);
+	/* libyaml takes no NULL, not even for an empty file. */
+	yaml_parser_set_input_string(
+	        &p, yaml.n > 0 ? yaml.p : (const uint8_t *)"", yaml.n);
 	while (step == STEP_ON)
 		step = next_event(&b, &p);
 	yaml_parser_delete(&p);

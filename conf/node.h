@@ -22,7 +22,7 @@ struct node {
 	/* in a map */
 	const char *key;
 	unsigned key_line, key_column;
-	/* a scalar: no NUL inside, one behind */
+	/* a scalar: no control characters inside, a NUL behind */
 	const char *text;
 	bool plain; /* written without quotes */
 	/* a map or list */

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #define OID_MAX_BYTES 64
-#define ATTRIBUTES_MAX 32 /* as many as a Name may have */
-#define SHOW "\"%.60s\""  /* what was written, cut */
+#define WORDS_MAX_BYTES 200 /* more than the longest list of words */
+#define SHOW "\"%.60s\""    /* what was written, cut */
 
 typedef void option_fn(struct load *l, const struct row *row,
         const struct node *n, uint8_t *base);
@@ -135,44 +135,40 @@ static void on_oid(struct load *l, const struct row *row, const struct node *n,
 	put_str(row, base, n->text);
 }
 
-static const char *nearest_word(const struct word *words, const char *text)
+static struct nearest nearest_word(const struct word *words, const char *text)
 {
 	struct nearest near = nearest_to(text);
 
 	for (; words->name != NULL; words++)
 		nearest_offer(&near, words->name);
-	return near.best;
+	return near;
 }
 
-/* "a, b or c" */
-static const char *list_words(char *out, size_t size, const struct word *words)
-{
-	size_t used = 0;
-
-	out[0] = '\0';
-	for (; words->name != NULL && used < size; words++) {
-		const char *sep = words[1].name == NULL ? " or " : ", ";
-
-		used += (size_t)snprintf(out + used, size - used, "%s%s",
-		        used > 0 ? sep : "", words->name);
-	}
-	return out;
-}
-
+/* "must be a, b or c"; or_else is one more way to say it, or NULL. */
 static void not_a_word(struct load *l, const struct word *words,
         const struct node *n, const char *or_else)
 {
-	const char *best = nearest_word(words, n->text);
-	char list[160];
+	struct nearest near = nearest_word(words, n->text);
+	struct buf list = BUF_INIT(WORDS_MAX_BYTES);
 
-	if (best != NULL)
+	if (near.best[0] != '\0') {
 		node_error(l->errors, n,
 		        "unknown value " SHOW " (did you mean \"%s\"?)",
-		        n->text, best);
-	else
-		node_error(l->errors, n, "must be %s%s, not " SHOW,
-		        list_words(list, sizeof(list), words), or_else,
-		        n->text);
+		        n->text, near.best);
+		return;
+	}
+	for (; words->name != NULL; words++) {
+		bool last = words[1].name == NULL && or_else == NULL;
+
+		if (list.n > 0)
+			buf_add_str(&list, last ? " or " : ", ");
+		buf_add_str(&list, words->name);
+	}
+	if (or_else != NULL)
+		buf_addf(&list, " or %s", or_else);
+	node_error(l->errors, n, "must be %s, not " SHOW, buf_cstr(&list),
+	        n->text);
+	buf_free(&list);
 }
 
 static bool is_attribute(const char *text)
@@ -180,11 +176,31 @@ static bool is_attribute(const char *text)
 	return schema_word(schema_attributes(), text) != NULL || is_oid(text);
 }
 
+/* At where it is written: the value of an option, or a key of a subject. */
+typedef void error_fn(
+        struct conf_errors *errors, const struct node *n, const char *fmt, ...);
+static void check_attribute(
+        struct load *l, const struct node *n, const char *text, error_fn *error)
+{
+	struct nearest near = nearest_word(schema_attributes(), text);
+
+	if (is_attribute(text))
+		return;
+	if (near.best[0] != '\0')
+		error(l->errors, n,
+		        "unknown attribute \"%.60s\" (did you mean \"%s\"?)",
+		        text, near.best);
+	else
+		error(l->errors, n,
+		        "must be a subject attribute such as CN or "
+		        "serialNumber, or an OID, not \"%.60s\"",
+		        text);
+}
+
 static void on_attribute_type(struct load *l, const struct row *row,
         const struct node *n, uint8_t *base)
 {
-	if (!is_attribute(n->text))
-		not_a_word(l, schema_attributes(), n, " or an OID");
+	check_attribute(l, n, n->text, node_error);
 	put_str(row, base, n->text);
 }
 
@@ -325,7 +341,7 @@ static void on_enum(struct load *l, const struct row *row, const struct node *n,
 	const struct word *w = schema_word(row->words, n->text);
 
 	if (w == NULL)
-		not_a_word(l, row->words, n, "");
+		not_a_word(l, row->words, n, NULL);
 	else
 		/* The table's enums have no negative values, so the compiler
 		 * gives each the size of an unsigned int. */
@@ -345,6 +361,20 @@ static bool is_list(struct load *l, const struct row *row, const struct node *n)
 	return true;
 }
 
+/* Has an earlier sibling the same text? That is a mistake. */
+static bool twice(struct load *l, const struct node *item)
+{
+	const struct node *i = item->parent->first;
+
+	while (i != item &&
+	        (i->kind != NODE_SCALAR || strcmp(i->text, item->text) != 0))
+		i = i->next;
+	if (i != item)
+		node_error(
+		        l->errors, item, SHOW " stands here twice", item->text);
+	return i != item;
+}
+
 static void on_bits(struct load *l, const struct row *row, const struct node *n,
         uint8_t *base)
 {
@@ -359,11 +389,8 @@ static void on_bits(struct load *l, const struct row *row, const struct node *n,
 			continue;
 		w = schema_word(row->words, i->text);
 		if (w == NULL)
-			not_a_word(l, row->words, i, "");
-		else if ((*bits & w->value) != 0)
-			node_error(l->errors, i, "\"%s\" stands here twice",
-			        i->text);
-		else
+			not_a_word(l, row->words, i, NULL);
+		else if (!twice(l, i))
 			*bits |= w->value;
 	}
 }
@@ -376,7 +403,7 @@ static void item_word(
         struct load *l, const struct row *row, const struct node *item)
 {
 	if (schema_word(row->words, item->text) == NULL)
-		not_a_word(l, row->words, item, "");
+		not_a_word(l, row->words, item, NULL);
 }
 
 static void item_word_or_oid(
@@ -387,7 +414,7 @@ static void item_word_or_oid(
 	        is_oid(item->text))
 		return;
 	if (row->words != NULL)
-		not_a_word(l, row->words, item, " or an OID");
+		not_a_word(l, row->words, item, "an OID");
 	else
 		node_error(l->errors, item,
 		        "must be an OID such as 2.23.140.1.2.1, not " SHOW,
@@ -430,11 +457,7 @@ static void strings(struct load *l, const struct row *row, const struct node *n,
 		if (!one_value(l, i))
 			continue;
 		check(l, row, i);
-		for (size_t k = 0; k < count; k++) {
-			if (strcmp(list[k], i->text) == 0)
-				node_error(l->errors, i,
-				        SHOW " stands here twice", i->text);
-		}
+		(void)twice(l, i);
 		list[count++] = i->text;
 	}
 	*(const char ***)(void *)(base + row->at) = list;
@@ -495,7 +518,7 @@ static void on_refs(struct load *l, const struct row *row, const struct node *n,
 	if (list == NULL)
 		return;
 	for (const struct node *i = n->first; i != NULL; i = i->next) {
-		if (one_value(l, i))
+		if (one_value(l, i) && !twice(l, i))
 			refer(l, row, i, &list[count++]);
 	}
 	*(const void ***)(void *)(base + row->at) = list;
@@ -561,14 +584,7 @@ static void on_attribute(struct load *l, const struct row *row,
 		node_error(l->errors, n, "has no value");
 		return;
 	}
-	if (!is_attribute(n->key)) {
-		const char *best = nearest_word(schema_attributes(), n->key);
-
-		node_error_key(l->errors, n,
-		        "unknown attribute (%s%s%s); an OID will do",
-		        best != NULL ? "did you mean \"" : "such as CN",
-		        best != NULL ? best : "", best != NULL ? "\"?" : "");
-	}
+	check_attribute(l, n, n->key, node_error_key);
 	if (!templates_of(l, n, &t))
 		return;
 	list = (void *)extend(l, row, base, t.n, sizeof(*list), &count);

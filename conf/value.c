@@ -125,6 +125,8 @@ const char *value_duration_text(char *out, int64_t ms)
 
 const char *value_size_text(char *out, uint64_t bytes)
 {
+	if (bytes == 0)
+		return "0B";
 	return with_unit(out, bytes, sizes, COUNT(sizes));
 }
 

@@ -116,6 +116,8 @@ int main(void)
 	int failed;
 
 	suite_add_tcase(suite, test_conf_values());
+	suite_add_tcase(suite, test_conf_errors());
+	test_conf_load(suite);
 	suite_add_tcase(suite, test_conf_sample());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -7,9 +7,9 @@
 #include <check.h>
 
 TCase *test_conf_errors(void);
-TCase *test_conf_load(void);
 TCase *test_conf_sample(void);
 TCase *test_conf_values(void);
+void test_conf_load(Suite *suite);
 
 /* Answers every path with "content of PATH", but those that hold "missing". */
 enum rc read_anything(
