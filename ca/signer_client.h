@@ -29,7 +29,8 @@ struct signer_call {
 	int64_t deadline_us; /* clock_mono_us(); 0: none. RC_TIMEOUT */
 	/* out */
 	enum rc rc; /* RC_OK RC_DENIED (policy; why) RC_UNAVAILABLE RC_NOTFOUND
-		     * RC_TIMEOUT RC_MALFORMED */
+		     * RC_TIMEOUT RC_MALFORMED RC_UNSUPPORTED RC_BUSY
+		     * RC_CLOSED RC_INTERNAL */
 	struct why why;
 	struct bytes signature; /* the BIT STRING's content; borrowed until
 				 * done returns */
@@ -40,14 +41,15 @@ struct signer_call {
 
 /* fd: our end of the pair, taken on RC_OK. */
 MUST_CHECK enum rc signer_client_new(struct signer_client **out,
-        struct loop *loop, int fd, struct metrics *metrics);
+        struct loop *loop, int fd, struct metrics *metrics); /* NULL: none */
 void signer_client_free(struct signer_client *c); /* calls end RC_CLOSED */
 
-/* RC_PENDING: done will be called, never before this returns. RC_BUSY and
- * RC_TOOBIG at once. */
+/* RC_PENDING: done will be called, never before this returns. At once, with
+ * call->why: RC_BUSY RC_TOOBIG RC_NOMEM, and RC_UNAVAILABLE when the socket is
+ * lost for good. */
 MUST_CHECK enum rc signer_sign(
         struct signer_client *c, struct signer_call *call);
-/* done will not be called. */
+/* Only for a call that is in flight. done will not be called. */
 void signer_cancel(struct signer_client *c, struct signer_call *call);
 
 #endif

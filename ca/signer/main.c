@@ -1,0 +1,240 @@
+/* ca/signer/main.c - mica-signer's arguments. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/sandbox.h"
+#include "base/text.h"
+#include "ca/signer/ceremony.h"
+#include "ca/signer/secret_file.h"
+#include "ca/signer/serve.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char usage[] =
+        "usage: mica-signer --serve --control-fd=N --client-fd=N ...\n"
+        "           --keys-fd=N --key=NAME:FILE[:PASSPHRASE-FILE] ...\n"
+        "           [--uid=N --gid=N] [--threads=N]\n"
+        "           [--metrics-fd=N --metrics-row=N]\n"
+        "           [--log-level=LEVEL] [--log-form=text|json]\n"
+        "       mica-signer --ceremony make-key|root|authority OPTION ...\n"
+        "mica-signer(8) says what each means.\n";
+
+enum option_id {
+	OPT_SERVE = 256,
+	OPT_CONTROL_FD,
+	OPT_CLIENT_FD,
+	OPT_KEYS_FD,
+	OPT_KEY,
+	OPT_UID,
+	OPT_GID,
+	OPT_THREADS,
+	OPT_METRICS_FD,
+	OPT_METRICS_ROW,
+	OPT_LOG_LEVEL,
+	OPT_LOG_FORM,
+};
+
+static const struct option options[] = {
+	{ "serve", no_argument, NULL, OPT_SERVE },
+	{ "control-fd", required_argument, NULL, OPT_CONTROL_FD },
+	{ "client-fd", required_argument, NULL, OPT_CLIENT_FD },
+	{ "keys-fd", required_argument, NULL, OPT_KEYS_FD },
+	{ "key", required_argument, NULL, OPT_KEY },
+	{ "uid", required_argument, NULL, OPT_UID },
+	{ "gid", required_argument, NULL, OPT_GID },
+	{ "threads", required_argument, NULL, OPT_THREADS },
+	{ "metrics-fd", required_argument, NULL, OPT_METRICS_FD },
+	{ "metrics-row", required_argument, NULL, OPT_METRICS_ROW },
+	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
+	{ "log-form", required_argument, NULL, OPT_LOG_FORM },
+	{ NULL, 0, NULL, 0 },
+};
+
+static bool number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
+{
+	return !text_u64(bytes_str(text), max, out) && *out >= min;
+}
+
+/* A descriptor that we were really given; the first three are not ours. */
+static bool descriptor(const char *text, int *out)
+{
+	uint64_t n;
+
+	if (!number(text, 3, INT_MAX, &n) || fcntl((int)n, F_GETFD) < 0)
+		return false;
+	*out = (int)n;
+	return fcntl(*out, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+static bool add_key(struct serve_opts *o, char *text)
+{
+	struct serve_key *k = &o->keys[o->n_keys];
+	char *file = strchr(text, ':');
+	char *passphrase;
+
+	if (!file || o->n_keys == PROTO_KEYS_MAX)
+		return false;
+	*file++ = '\0';
+	passphrase = strchr(file, ':');
+	if (passphrase)
+		*passphrase++ = '\0';
+	*k = (struct serve_key){ text, file, passphrase };
+	o->n_keys++;
+	return proto_name_ok(k->name) && secret_file_name_ok(k->file) &&
+	        (!k->passphrase_file ||
+	                secret_file_name_ok(k->passphrase_file));
+}
+
+static bool word(const char *text, const char *const *words, int *out)
+{
+	for (int i = 0; words[i]; i++) {
+		if (strcmp(words[i], text) == 0) {
+			*out = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool log_option(struct serve_opts *o, int id, const char *text)
+{
+	static const char *const levels[] = { "error", "warn", "notice", "info",
+		"debug", NULL };
+	static const char *const forms[] = { "text", "json", NULL };
+	int i;
+
+	if (!word(text, id == OPT_LOG_LEVEL ? levels : forms, &i))
+		return false;
+	if (id == OPT_LOG_LEVEL)
+		o->log_level = (enum log_level)i;
+	else
+		o->log_form = (enum log_form)i;
+	return true;
+}
+
+/* Which of the two were given: uid and gid come together. */
+struct ids {
+	bool uid, gid;
+};
+
+static bool apply(struct serve_opts *o, struct ids *ids, int id, char *text)
+{
+	uint64_t n = 0;
+
+	switch (id) {
+	case OPT_SERVE:
+		return true;
+	case OPT_CONTROL_FD:
+		return o->control_fd < 0 && descriptor(text, &o->control_fd);
+	case OPT_CLIENT_FD:
+		return o->n_clients < SERVE_CLIENTS_MAX &&
+		        descriptor(text, &o->client_fds[o->n_clients++]);
+	case OPT_KEYS_FD:
+		return o->keys_fd < 0 && descriptor(text, &o->keys_fd);
+	case OPT_KEY:
+		return add_key(o, text);
+	case OPT_UID:
+		ids->uid = number(text, 0, UINT32_MAX - 1, &n);
+		o->uid = (uid_t)n;
+		return ids->uid;
+	case OPT_GID:
+		ids->gid = number(text, 0, UINT32_MAX - 1, &n);
+		o->gid = (gid_t)n;
+		return ids->gid;
+	case OPT_THREADS:
+		if (!number(text, 1, POOL_THREADS_MAX, &n))
+			return false;
+		o->threads = (unsigned)n;
+		return true;
+	case OPT_METRICS_FD:
+		return o->metrics_fd < 0 && descriptor(text, &o->metrics_fd);
+	case OPT_METRICS_ROW:
+		if (!number(text, 0, METRICS_PROCESSES_MAX - 1, &n))
+			return false;
+		o->metrics_row = (unsigned)n;
+		return true;
+	case OPT_LOG_LEVEL:
+	case OPT_LOG_FORM:
+		return log_option(o, id, text);
+	}
+	return false;
+}
+
+static unsigned cores(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1                   ? 1
+	        : n > POOL_THREADS_MAX ? POOL_THREADS_MAX
+	                               : (unsigned)n;
+}
+
+static bool same_fd_twice(const struct serve_opts *o)
+{
+	for (unsigned i = 0; i < o->n_clients; i++) {
+		if (o->client_fds[i] == o->control_fd)
+			return true;
+		for (unsigned j = 0; j < i; j++)
+			if (o->client_fds[i] == o->client_fds[j])
+				return true;
+	}
+	return false;
+}
+
+static bool parse(struct serve_opts *o, int argc, char **argv)
+{
+	struct ids ids = { false, false };
+	int id;
+
+	*o = (struct serve_opts){ .control_fd = -1,
+		.keys_fd = -1,
+		.metrics_fd = -1,
+		.threads = cores(),
+		.log_level = LOG_NOTICE };
+	opterr = 0;
+	while ((id = getopt_long(argc, argv, "", options, NULL)) != -1)
+		if (!apply(o, &ids, id, optarg))
+			return false;
+	o->has_ids = ids.uid;
+	return optind == argc && o->control_fd >= 0 && ids.uid == ids.gid &&
+	        (o->n_keys == 0 || o->keys_fd >= 0) && !same_fd_twice(o);
+}
+
+static enum signer_exit serve_main(int argc, char **argv, pid_t parent)
+{
+	struct serve_opts o;
+
+	if (!parse(&o, argc, argv)) {
+		(void)fputs(usage, stderr);
+		return SIGNER_EXIT_USAGE;
+	}
+	log_open("signer", o.log_level, o.log_form);
+	return serve(&o, parent);
+}
+
+int main(int argc, char **argv)
+{
+	pid_t parent = getppid();
+
+	clock_init();
+	sandbox_undumpable();
+	(void)umask(077);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (argc >= 2 && strcmp(argv[1], "--serve") == 0) {
+		/* A terminal's interrupt goes to all of its processes, but
+		 * the supervisor says when. */
+		(void)signal(SIGINT, SIG_IGN);
+		return (int)serve_main(argc, argv, parent);
+	}
+	if (argc >= 3 && strcmp(argv[1], "--ceremony") == 0)
+		return (int)ceremony(argc - 2, argv + 2);
+	(void)fputs(usage, stderr);
+	return SIGNER_EXIT_USAGE;
+}

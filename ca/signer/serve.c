@@ -1,0 +1,213 @@
+/* ca/signer/serve.c - the serving signer from start to end. */
+#include "ca/signer/serve.h"
+
+#include "base/clock.h"
+#include "base/ipc.h"
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "base/rand.h"
+#include "base/sandbox.h"
+#include "ca/signer/clients.h"
+#include "ca/signer/control.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+struct server {
+	struct loop *loop;
+	struct vault *vault;
+	struct rules *rules;
+	struct metrics *metrics;
+	struct pool *pool;
+	struct clients *clients;
+	struct control *control;
+	struct loop_watch *terminate;
+	bool failed; /* the end is not one that was asked for */
+};
+
+/* Keys must not reach swap. Where the limit does not allow it we go on: as
+ * root we lift the limit, and a locked process that runs into one could not
+ * even start a thread. Only pages that are used count. */
+static void lock_memory(void)
+{
+	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
+
+	(void)setrlimit(RLIMIT_MEMLOCK, &limit);
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 ||
+	        limit.rlim_cur != RLIM_INFINITY ||
+	        mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
+		log_event(LOG_INFO, "signer.memory_not_locked", NULL);
+}
+
+static enum signer_exit failed(const char *what, enum rc rc,
+        const struct why *why, enum signer_exit status)
+{
+	log_event(LOG_ERROR, "signer.failed", "at", what, "rc",
+	        rc_info(rc)->name, "why", why->text, NULL);
+	return status;
+}
+
+static enum signer_exit key_status(enum rc rc)
+{
+	switch (rc) {
+	case RC_PERMISSION:
+		return SIGNER_EXIT_PERMISSION;
+	case RC_NOCRED:
+		return SIGNER_EXIT_PASSPHRASE;
+	default:
+		return SIGNER_EXIT_KEY;
+	}
+}
+
+/* Who we are from now on. */
+static enum signer_exit become(const struct serve_opts *o, pid_t parent)
+{
+	struct why why = WHY_NONE;
+	enum rc rc;
+
+	lock_memory();
+	if (o->has_ids) {
+		rc = sandbox_become(o->uid, o->gid, &why);
+		if (rc)
+			return failed("ids", rc, &why, SIGNER_EXIT_SANDBOX);
+	}
+	/* A change of uid resets it. */
+	sandbox_undumpable();
+	if (sandbox_die_with_parent(parent))
+		return SIGNER_EXIT_OK;
+	return failed("parent", RC_CLOSED, &why, SIGNER_EXIT_FAILED);
+}
+
+static enum signer_exit load_keys(struct server *s, const struct serve_opts *o)
+{
+	struct why why = WHY_NONE;
+	enum rc rc = vault_new(&s->vault);
+
+	for (size_t i = 0; i < o->n_keys && !rc; i++)
+		rc = vault_load(s->vault, o->keys_fd, o->keys[i].name,
+		        o->keys[i].file, o->keys[i].passphrase_file, &why);
+	if (o->keys_fd >= 0)
+		(void)close(o->keys_fd);
+	return rc ? failed("keys", rc, &why, key_status(rc)) : SIGNER_EXIT_OK;
+}
+
+static void on_idle(void *ctx)
+{
+	struct server *s = ctx;
+
+	loop_stop(s->loop);
+}
+
+static void on_stop(void *ctx)
+{
+	struct server *s = ctx;
+
+	log_event(LOG_NOTICE, "signer.stopping", NULL);
+	clients_drain(s->clients);
+}
+
+static void on_lost(void *ctx)
+{
+	struct server *s = ctx;
+
+	s->failed = true;
+	clients_drain(s->clients);
+}
+
+static enum rc open_metrics(struct server *s, const struct serve_opts *o)
+{
+	enum rc rc;
+
+	if (o->metrics_fd < 0)
+		return RC_OK;
+	rc = metrics_map(&s->metrics, o->metrics_fd, o->metrics_row);
+	(void)close(o->metrics_fd);
+	return rc;
+}
+
+static enum rc open_doors(struct server *s, const struct serve_opts *o)
+{
+	struct clients_opts clients = { s->loop, s->vault, s->pool, s->metrics,
+		o->client_fds, o->n_clients, on_idle, s };
+	struct control_opts control = { s->loop, s->vault, s->rules,
+		o->control_fd, on_stop, on_lost, s };
+	enum rc rc = clients_new(&s->clients, &clients);
+
+	if (!rc)
+		rc = control_new(&s->control, &control);
+	if (!rc)
+		rc = loop_watch_new_signal(
+		        &s->terminate, s->loop, SIGTERM, on_stop, s);
+	return rc;
+}
+
+/* The filter first: a thread inherits it. */
+static enum signer_exit set_up(struct server *s, const struct serve_opts *o)
+{
+	struct why why = WHY_NONE;
+	enum rc rc = open_metrics(s, o);
+
+	if (!rc)
+		rc = loop_new(&s->loop);
+	if (!rc)
+		rc = rules_new(&s->rules, s->vault);
+	if (rc)
+		return failed("set-up", rc, &why, SIGNER_EXIT_FAILED);
+	rc = sandbox_enter(SANDBOX_SIGNER, NULL, 0, &why);
+	if (rc)
+		return failed("sandbox", rc, &why, SIGNER_EXIT_SANDBOX);
+	rc = pool_new(&s->pool, s->loop, s->vault, s->rules, o->threads,
+	        clients_done);
+	if (!rc)
+		rc = open_doors(s, o);
+	return rc ? failed("set-up", rc, &why, SIGNER_EXIT_FAILED)
+	          : SIGNER_EXIT_OK;
+}
+
+static void say_hello(struct server *s)
+{
+	struct proto_hello hello = { 0, PROTO_VERSION };
+	struct buf body = BUF_INIT(64);
+
+	rand_fill(&hello.generation, sizeof(hello.generation));
+	proto_hello_pack(&body, &hello);
+	control_tell(s->control, PROTO_HELLO, buf_bytes(&body));
+	clients_tell(s->clients, PROTO_HELLO, buf_bytes(&body));
+	buf_free(&body);
+}
+
+static void tear_down(struct server *s)
+{
+	loop_watch_free(s->terminate);
+	clients_free(s->clients);
+	control_free(s->control);
+	pool_free(s->pool);
+	rules_free(s->rules);
+	vault_free(s->vault);
+	loop_free(s->loop);
+	metrics_unmap(s->metrics);
+}
+
+enum signer_exit serve(const struct serve_opts *o, pid_t parent)
+{
+	struct server s = { 0 };
+	struct log_num keys, threads;
+	enum signer_exit status = become(o, parent);
+
+	if (!status)
+		status = load_keys(&s, o);
+	if (!status)
+		status = set_up(&s, o);
+	if (!status) {
+		say_hello(&s);
+		log_event(LOG_NOTICE, "signer.ready", "keys",
+		        log_i64(&keys, (long long)vault_count(s.vault)),
+		        "threads", log_i64(&threads, o->threads), NULL);
+		if (loop_run(s.loop) || s.failed)
+			status = SIGNER_EXIT_FAILED;
+	}
+	tear_down(&s);
+	return status;
+}

@@ -1,0 +1,388 @@
+/* ca/signer/vault.c - private keys and what they sign. */
+#include "ca/signer/vault.h"
+
+#include "ca/signer/secret_file.h"
+
+#include <limits.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct vault {
+	struct vault_key keys[PROTO_KEYS_MAX];
+	size_t n;
+	EVP_MD *sha256, *sha384; /* fetched once: a fetch takes locks */
+};
+
+/* What one thread needs for one key, made at its first signature. */
+struct grip {
+	EVP_PKEY_CTX *pkey;  /* signs digests: ECDSA and RSA */
+	EVP_MD_CTX *message; /* signs messages: Ed25519 */
+};
+
+struct vault_hand {
+	struct vault *vault;
+	EVP_MD_CTX *digest;
+	struct grip grips[PROTO_KEYS_MAX];
+};
+
+enum rc vault_new(struct vault **out)
+{
+	struct vault *v = calloc(1, sizeof(*v));
+
+	*out = NULL;
+	if (!v)
+		return RC_NOMEM;
+	v->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	v->sha384 = EVP_MD_fetch(NULL, "SHA384", NULL);
+	if (!v->sha256 || !v->sha384) {
+		vault_free(v);
+		return RC_NOMEM;
+	}
+	*out = v;
+	return RC_OK;
+}
+
+static void key_clear(struct vault_key *k)
+{
+	EVP_PKEY_free(k->pkey);
+	free((void *)(uintptr_t)k->spki.p);
+}
+
+void vault_free(struct vault *v)
+{
+	if (!v)
+		return;
+	for (size_t i = 0; i < v->n; i++)
+		key_clear(&v->keys[i]);
+	EVP_MD_free(v->sha256);
+	EVP_MD_free(v->sha384);
+	free(v);
+}
+
+size_t vault_count(const struct vault *v)
+{
+	return v->n;
+}
+
+const struct vault_key *vault_at(const struct vault *v, size_t i)
+{
+	return &v->keys[i];
+}
+
+size_t vault_find(const struct vault *v, const char *name)
+{
+	size_t i = 0;
+
+	while (i < v->n && strcmp(v->keys[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+enum sig_alg vault_alg_for(enum key_type type)
+{
+	switch (type) {
+	case KEY_P256:
+		return ALG_ECDSA_SHA256;
+	case KEY_P384:
+		return ALG_ECDSA_SHA384;
+	case KEY_ED25519:
+		return ALG_ED25519;
+	case KEY_RSA:
+		return ALG_RSA_SHA256;
+	case KEY_P521:
+		break;
+	}
+	return ALG_NONE;
+}
+
+enum rc vault_spki(EVP_PKEY *pkey, struct buf *out)
+{
+	unsigned char *der = NULL;
+	int n = i2d_PUBKEY(pkey, &der);
+
+	if (n <= 0) {
+		ERR_clear_error();
+		return RC_INTERNAL;
+	}
+	buf_add(out, bytes_of(der, (size_t)n));
+	OPENSSL_free(der);
+	return out->failed;
+}
+
+/* --- loading */
+
+struct passphrase {
+	const struct bytes *text; /* NULL: none was given */
+	bool asked;               /* libcrypto found the file encrypted */
+};
+
+static int give_passphrase(char *out, int size, int rwflag, void *ctx)
+{
+	struct passphrase *p = ctx;
+
+	(void)rwflag;
+	p->asked = true;
+	if (!p->text || size < 0 || p->text->n > (size_t)size)
+		return -1;
+	if (p->text->n > 0)
+		memcpy(out, p->text->p, p->text->n);
+	return (int)p->text->n;
+}
+
+static enum rc decode_pem(EVP_PKEY **out, struct bytes pem,
+        struct passphrase *pass, struct why *why)
+{
+	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+
+	*out = NULL;
+	if (!bio)
+		return RC_NOMEM;
+	*out = PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, pass);
+	BIO_free(bio);
+	ERR_clear_error();
+	if (*out)
+		return RC_OK;
+	if (pass->asked && !pass->text)
+		return why_set(why, RC_NOCRED,
+		        "is encrypted, and there is no passphrase");
+	if (pass->asked)
+		return why_set(why, RC_NOCRED, "wrong passphrase");
+	return why_set(why, RC_MALFORMED, "no private key in PEM");
+}
+
+/* Type, algorithm and public half of k->pkey. */
+static enum rc key_describe(struct vault_key *k, struct why *why)
+{
+	struct buf spki_der = BUF_INIT(SPKI_RSA_MAX_BYTES + 512);
+	struct spki spki;
+	size_t n;
+	enum rc rc = vault_spki(k->pkey, &spki_der);
+
+	if (!rc)
+		rc = spki_parse(&spki, buf_bytes(&spki_der), why);
+	if (rc)
+		goto out;
+	k->type = spki.type;
+	k->alg = vault_alg_for(spki.type);
+	if (k->alg == ALG_NONE) {
+		rc = why_set(why, RC_UNSUPPORTED,
+		        "keys of type %s are not used for signing",
+		        key_type_name(spki.type));
+		goto out;
+	}
+	if (spki.type == KEY_RSA &&
+	        (spki.bits < VAULT_RSA_MIN_BITS ||
+	                spki.bits > VAULT_RSA_MAX_BITS)) {
+		rc = why_set(why, RC_WEAKKEY, "RSA of %u bits, not %d to %d",
+		        spki.bits, VAULT_RSA_MIN_BITS, VAULT_RSA_MAX_BITS);
+		goto out;
+	}
+	k->spki.p = buf_take(&spki_der, &n);
+	k->spki.n = n;
+out:
+	buf_free(&spki_der);
+	return rc;
+}
+
+/* A private key whose public half is another's would make certificates that
+ * nobody can verify: found here, not by the first device. */
+static enum rc key_try(const struct vault_key *k, struct why *why)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(k->pkey, NULL);
+	bool paired = ctx && EVP_PKEY_pairwise_check(ctx) == 1;
+
+	EVP_PKEY_CTX_free(ctx);
+	ERR_clear_error();
+	return paired ? RC_OK
+	              : why_set(why, RC_WEAKKEY,
+	                        "private and public half do not match");
+}
+
+enum rc vault_add(struct vault *v, const char *name, struct bytes pem,
+        const struct bytes *passphrase, struct why *why)
+{
+	struct passphrase pass = { passphrase, false };
+	struct vault_key key = { 0 };
+	enum rc rc;
+
+	if (!proto_name_ok(name) || vault_find(v, name) < v->n)
+		return why_set(why, RC_EXISTS, "bad or taken name");
+	if (v->n == PROTO_KEYS_MAX)
+		return why_set(why, RC_TOOBIG, "over %d keys", PROTO_KEYS_MAX);
+	rc = decode_pem(&key.pkey, pem, &pass, why);
+	if (!rc)
+		rc = key_describe(&key, why);
+	if (!rc)
+		rc = key_try(&key, why);
+	if (rc) {
+		key_clear(&key);
+		return rc;
+	}
+	memcpy(key.name, name, strlen(name) + 1);
+	v->keys[v->n++] = key;
+	return RC_OK;
+}
+
+enum rc vault_load(struct vault *v, int dir_fd, const char *name,
+        const char *file, const char *passphrase_file, struct why *why)
+{
+	struct buf text = BUF_INIT(VAULT_PASSPHRASE_MAX_BYTES);
+	struct buf pem = BUF_INIT(VAULT_FILE_MAX_BYTES);
+	struct bytes passphrase;
+	enum rc rc = RC_OK;
+
+	if (passphrase_file)
+		rc = secret_file_read_line(dir_fd, passphrase_file, &text, why);
+	if (!rc)
+		rc = secret_file_read(dir_fd, file, &pem, why);
+	if (!rc) {
+		passphrase = buf_bytes(&text);
+		rc = why_prefix(why,
+		        vault_add(v, name, buf_bytes(&pem),
+		                passphrase_file ? &passphrase : NULL, why),
+		        "file %s", file);
+	}
+	buf_wipe(&text);
+	buf_wipe(&pem);
+	return why_prefix(why, rc, "key %s", name);
+}
+
+/* --- making */
+
+EVP_PKEY *vault_make(enum key_type type, unsigned rsa_bits)
+{
+	EVP_PKEY *pkey = NULL;
+
+	if (type == KEY_P256)
+		pkey = EVP_EC_gen("P-256");
+	else if (type == KEY_P384)
+		pkey = EVP_EC_gen("P-384");
+	else if (type == KEY_ED25519)
+		pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	else if (type == KEY_RSA)
+		pkey = EVP_RSA_gen(rsa_bits);
+	ERR_clear_error();
+	return pkey;
+}
+
+enum rc vault_private(EVP_PKEY *pkey, struct buf *out)
+{
+	PKCS8_PRIV_KEY_INFO *p8 = EVP_PKEY2PKCS8(pkey);
+	unsigned char *der = NULL;
+	int n = p8 ? i2d_PKCS8_PRIV_KEY_INFO(p8, &der) : -1;
+
+	PKCS8_PRIV_KEY_INFO_free(p8); /* wipes its copy */
+	ERR_clear_error();
+	if (n <= 0)
+		return RC_INTERNAL;
+	buf_add(out, bytes_of(der, (size_t)n));
+	OPENSSL_clear_free(der, (size_t)n);
+	return out->failed;
+}
+
+/* --- signing */
+
+enum rc vault_hand_new(struct vault_hand **out, struct vault *v)
+{
+	struct vault_hand *h = calloc(1, sizeof(*h));
+
+	*out = NULL;
+	if (!h)
+		return RC_NOMEM;
+	h->vault = v;
+	h->digest = EVP_MD_CTX_new();
+	if (!h->digest) {
+		vault_hand_free(h);
+		return RC_NOMEM;
+	}
+	*out = h;
+	return RC_OK;
+}
+
+void vault_hand_free(struct vault_hand *h)
+{
+	if (!h)
+		return;
+	for (size_t i = 0; i < PROTO_KEYS_MAX; i++) {
+		EVP_PKEY_CTX_free(h->grips[i].pkey);
+		EVP_MD_CTX_free(h->grips[i].message);
+	}
+	EVP_MD_CTX_free(h->digest);
+	free(h);
+}
+
+static EVP_MD *key_md(const struct vault *v, const struct vault_key *k)
+{
+	return k->alg == ALG_ECDSA_SHA384 ? v->sha384 : v->sha256;
+}
+
+static bool grip_make(
+        struct grip *g, const struct vault *v, const struct vault_key *k)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(k->pkey, NULL);
+
+	if (!ctx || EVP_PKEY_sign_init(ctx) != 1 ||
+	        (k->type == KEY_RSA &&
+	                EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) !=
+	                        1) ||
+	        EVP_PKEY_CTX_set_signature_md(ctx, key_md(v, k)) != 1) {
+		EVP_PKEY_CTX_free(ctx);
+		return false;
+	}
+	g->pkey = ctx;
+	return true;
+}
+
+static bool sign_digest(struct vault_hand *h, struct grip *g,
+        const struct vault_key *k, struct bytes data, struct buf *out)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned n_digest;
+	size_t n = (size_t)EVP_PKEY_get_size(k->pkey);
+	uint8_t *room = buf_room(out, n);
+
+	if (!room || (!g->pkey && !grip_make(g, h->vault, k)) ||
+	        EVP_DigestInit_ex2(h->digest, key_md(h->vault, k), NULL) != 1 ||
+	        EVP_DigestUpdate(h->digest, data.p, data.n) != 1 ||
+	        EVP_DigestFinal_ex(h->digest, digest, &n_digest) != 1 ||
+	        EVP_PKEY_sign(g->pkey, room, &n, digest, n_digest) != 1)
+		return false;
+	buf_added(out, n);
+	return true;
+}
+
+static bool sign_message(struct grip *g, const struct vault_key *k,
+        struct bytes data, struct buf *out)
+{
+	size_t n = (size_t)EVP_PKEY_get_size(k->pkey);
+	uint8_t *room = buf_room(out, n);
+
+	if (!g->message)
+		g->message = EVP_MD_CTX_new();
+	if (!room || !g->message ||
+	        EVP_DigestSignInit(g->message, NULL, NULL, NULL, k->pkey) !=
+	                1 ||
+	        EVP_DigestSign(g->message, room, &n, data.p, data.n) != 1)
+		return false;
+	buf_added(out, n);
+	return true;
+}
+
+enum rc vault_sign(
+        struct vault_hand *h, size_t i, struct bytes data, struct buf *out)
+{
+	const struct vault_key *k = &h->vault->keys[i];
+	bool ok = k->type == KEY_ED25519
+	        ? sign_message(&h->grips[i], k, data, out)
+	        : sign_digest(h, &h->grips[i], k, data, out);
+
+	if (ok)
+		return RC_OK;
+	ERR_clear_error();
+	return out->failed ? out->failed : RC_INTERNAL;
+}
