@@ -50,8 +50,9 @@ struct http_limits {
 struct http_server;
 struct http_req;
 
-/* limits are copied; metrics may be NULL. A process may have several servers;
- * caps count per server. Errors: RC_NOMEM. */
+/* limits are copied; metrics may be NULL. One server takes any number of
+ * listeners; caps and the gauge of open connections count per server. SIGPIPE
+ * is ignored from here on. Errors: RC_NOMEM. */
 MUST_CHECK enum rc http_server_new(struct http_server **out, struct loop *loop,
         const struct http_limits *limits, struct metrics *metrics);
 /* Close everything at once. Requests that are still with their handlers stay

@@ -86,6 +86,7 @@ enum rc http_req_channel_binding(
 {
 	struct conn *c = conn_of(req);
 
+	*out = (struct tls_binding){ .n = 0 };
 	if (c->ssl == NULL)
 		return why_set(
 		        why, RC_UNSUPPORTED, "channel binding without TLS");

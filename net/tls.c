@@ -100,15 +100,32 @@ static enum rc use_anchor(SSL_CTX *ctx, struct bytes der, struct why *why)
 	return rc;
 }
 
+/* RFC 5280 4.2.1.9: an issuer has basicConstraints with cA. OpenSSL also lets
+ * one pass that has keyCertSign alone. What stands in the store is trusted
+ * whatever it says. */
+static bool issuers_are_cas(X509_STORE_CTX *store)
+{
+	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(store);
+
+	for (int i = 1; i < sk_X509_num(chain) - 1; i++)
+		if ((X509_get_extension_flags(sk_X509_value(chain, i)) &
+		            EXFLAG_CA) == 0)
+			return false;
+	return true;
+}
+
 /* A certificate that leads nowhere does not end the handshake in an alert that
  * the client shows as a riddle: the front sees it as unverified and answers
  * 401 with a text. SSL_get_verify_result() keeps what was found. */
 static int verify_cb(X509_STORE_CTX *store, void *unused)
 {
 	(void)unused;
-	if (X509_verify_cert(store) != 1 &&
-	        X509_STORE_CTX_get_error(store) == X509_V_OK)
+	if (X509_verify_cert(store) == 1) {
+		if (!issuers_are_cas(store))
+			X509_STORE_CTX_set_error(store, X509_V_ERR_INVALID_CA);
+	} else if (X509_STORE_CTX_get_error(store) == X509_V_OK) {
 		X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED);
+	}
 	ERR_clear_error();
 	return 1;
 }

@@ -85,6 +85,7 @@ static const struct http_routes *routes_new(struct net_fixture *f)
 {
 	const struct http_route all[] = {
 		{ HTTP_GET, HTTP_EXACT, "/echo", 0, echo, f },
+		{ HTTP_POST, HTTP_EXACT, "/", NET_BODY_MAX_BYTES, echo, f },
 		{ HTTP_POST, HTTP_EXACT, "/echo", NET_BODY_MAX_BYTES, echo, f },
 		{ HTTP_GET, HTTP_EXACT, "/hold", 0, hold, f },
 		{ HTTP_GET, HTTP_EXACT, "/big", 0, big, f },

@@ -5,6 +5,7 @@
 
 #include "net/http.h"
 #include "net/listen.h"
+#include "tests/unit/net_requests.h"
 
 struct net_fixture {
 	struct loop *loop;
@@ -19,7 +20,8 @@ struct net_fixture {
 };
 
 /* What the routes of the fixture do:
- *   GET|POST /echo   200, the body or "hello"
+ *   GET|POST /echo, POST /
+ *                    200, the body or "hello"
  *   GET /hold        is put into held
  *   GET /big         200, NET_BIG_BYTES
  *   GET /inject      200 with a header value that has a line end
@@ -27,7 +29,7 @@ struct net_fixture {
  *   GET /peer        200; peer and binding are put into the fixture
  *   GET /uid         200, the peer's uid */
 #define NET_BIG_BYTES (8u << 20)
-#define NET_BODY_MAX_BYTES 100
+#define NET_BODY_MAX_BYTES NET_REQUEST_BODY_MAX_BYTES
 
 /* limits NULL: the defaults; tls NULL: plain. */
 void net_start(struct net_fixture *f, const struct http_limits *limits,

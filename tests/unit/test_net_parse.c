@@ -1,5 +1,6 @@
 #include "net/http_parse.h"
 #include "net/http_uri.h"
+#include "tests/unit/net_requests.h"
 #include "tests/unit/other_http.h"
 #include "tests/unit/test_net.h"
 
@@ -7,166 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BODY_MAX_BYTES 100
-
 #define GET "GET / HTTP/1.1\r\n"
 #define POST "POST / HTTP/1.1\r\nHost: h\r\n"
 #define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
-
-#define DIGITS_50 "01234567890123456789012345678901234567890123456789"
-
-struct refused {
-	const char *name;
-	struct bytes input;
-	unsigned status;
-};
-
-#define R(name, text, status)                                                  \
-	{                                                                      \
-		name, BYTES_LIT(text), status                                  \
-	}
-
-static const struct refused refused[] = {
-	/* Two lengths: the heart of request smuggling. */
-	R("both framings",
-	        POST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-	        400),
-	R("both framings, other order",
-	        POST "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
-	        400),
-	R("lengths that differ",
-	        POST "Content-Length: 5\r\nContent-Length: 6\r\n\r\n", 400),
-	R("lengths that agree",
-	        POST "Content-Length: 5\r\nContent-Length: 5\r\n\r\n", 400),
-	R("length list", POST "Content-Length: 5, 5\r\n\r\n", 400),
-	R("length with plus", POST "Content-Length: +5\r\n\r\n", 400),
-	R("length with minus", POST "Content-Length: -5\r\n\r\n", 400),
-	R("length in hex", POST "Content-Length: 0x5\r\n\r\n", 400),
-	R("length with tail", POST "Content-Length: 5 5\r\n\r\n", 400),
-	R("length with fraction", POST "Content-Length: 5.0\r\n\r\n", 400),
-	R("length empty", POST "Content-Length:\r\n\r\n", 400),
-	R("length in other digits", POST "Content-Length: \xd9\xa5\r\n\r\n",
-	        400),
-	R("length past the cap", POST "Content-Length: 101\r\n\r\n", 413),
-	R("length past 64 bits",
-	        POST "Content-Length: 18446744073709551621\r\n\r\n", 413),
-	R("space before colon", POST "Content-Length : 5\r\n\r\n", 400),
-	R("tab before colon", POST "Content-Length\t: 5\r\n\r\n", 400),
-	R("no length", POST "\r\n", 411),
-	R("no length for PUT", "PUT / HTTP/1.1\r\nHost: h\r\n\r\n", 411),
-	/* Transfer codings. */
-	R("unknown coding", POST "Transfer-Encoding: gzip\r\n\r\n", 501),
-	R("two codings", POST "Transfer-Encoding: gzip, chunked\r\n\r\n", 501),
-	R("chunked twice", POST "Transfer-Encoding: chunked, chunked\r\n\r\n",
-	        501),
-	R("coding fields twice",
-	        POST "Transfer-Encoding: chunked\r\n"
-	             "Transfer-Encoding: identity\r\n\r\n",
-	        501),
-	R("identity", POST "Transfer-Encoding: identity\r\n\r\n", 501),
-	R("coding with parameter",
-	        POST "Transfer-Encoding: chunked;q=1\r\n\r\n", 501),
-	R("coding in quotes", POST "Transfer-Encoding: \"chunked\"\r\n\r\n",
-	        501),
-	R("coding behind a control byte",
-	        POST "Transfer-Encoding: \x0b"
-	             "chunked\r\n\r\n",
-	        400),
-	R("coding empty", POST "Transfer-Encoding:\r\n\r\n", 400),
-	R("coding name with space", POST "Transfer-Encoding : chunked\r\n\r\n",
-	        400),
-	R("coding folded", POST "Transfer-Encoding:\r\n chunked\r\n\r\n", 400),
-	R("chunked in HTTP/1.0",
-	        "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-	/* Chunks. */
-	R("chunk size with 0x", CHUNKED "0x5\r\nhello\r\n0\r\n\r\n", 400),
-	R("chunk size with plus", CHUNKED "+5\r\nhello\r\n0\r\n\r\n", 400),
-	R("chunk size with minus", CHUNKED "-5\r\nhello\r\n0\r\n\r\n", 400),
-	R("chunk size with space before", CHUNKED " 5\r\nhello\r\n0\r\n\r\n",
-	        400),
-	R("chunk size with space behind", CHUNKED "5 \r\nhello\r\n0\r\n\r\n",
-	        400),
-	R("chunk size empty", CHUNKED "\r\nhello\r\n0\r\n\r\n", 400),
-	R("chunk size no hex", CHUNKED "g\r\nhello\r\n0\r\n\r\n", 400),
-	R("chunk size that wraps",
-	        CHUNKED "10000000000000005\r\nhello\r\n0\r\n\r\n", 400),
-	R("chunk size of nine digits", CHUNKED "000000005\r\nhello\r\n", 400),
-	R("chunk extension", CHUNKED "5;a=b\r\nhello\r\n0\r\n\r\n", 400),
-	R("chunk size ends in LF", CHUNKED "5\nhello\r\n0\r\n\r\n", 400),
-	R("chunk size ends in CR", CHUNKED "5\rhello\r\n0\r\n\r\n", 400),
-	R("chunk data too long", CHUNKED "5\r\nhello!\r\n0\r\n\r\n", 400),
-	R("chunk data ends in LF", CHUNKED "5\r\nhello\n0\r\n\r\n", 400),
-	R("trailer", CHUNKED "0\r\nX: y\r\n\r\n", 400),
-	R("last chunk and LF", CHUNKED "0\r\n\n", 400),
-	R("chunks past the cap", CHUNKED "32\r\n" DIGITS_50 "\r\n33\r\n", 413),
-	R("one chunk past the cap", CHUNKED "65\r\n", 413),
-	/* Lines. */
-	R("LF alone", "GET / HTTP/1.1\nHost: h\n\n", 400),
-	R("LF alone in a field", GET "Host: h\nX: y\r\n\r\n", 400),
-	R("CR alone in a field", GET "Host: h\rX: y\r\n\r\n", 400),
-	R("CR CR LF", GET "Host: h\r\r\n\r\n", 400),
-	R("NUL in a field", GET "Host: h\r\nX: a\0b\r\n\r\n", 400),
-	R("NUL in the target", "GET /\0 HTTP/1.1\r\n", 400),
-	R("control byte", GET "Host: h\r\nX: a\x01\r\n\r\n", 400),
-	R("DEL", GET "Host: h\r\nX: a\x7f\r\n\r\n", 400),
-	R("folded line", GET "Host: h\r\nX: a\r\n b\r\n\r\n", 400),
-	R("space before the first field", GET " Host: h\r\n\r\n", 400),
-	R("no colon", GET "Host: h\r\nX\r\n\r\n", 400),
-	R("no name", GET "Host: h\r\n: y\r\n\r\n", 400),
-	R("name with a bracket", GET "Host: h\r\nX[a]: y\r\n\r\n", 400),
-	R("name with a byte over 127", GET "Host: h\r\n\xc3\xa4: y\r\n\r\n",
-	        400),
-	R("three empty lines", "\r\n\r\n\r\n", 400),
-	R("a TLS hello", "\x16\x03\x01\x02", 400),
-	/* Host. */
-	R("no Host", GET "\r\n", 400),
-	R("two Hosts", GET "Host: h\r\nHost: h\r\n\r\n", 400),
-	R("two Hosts in HTTP/1.0", "GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n",
-	        400),
-	R("Host with user", GET "Host: u@h\r\n\r\n", 400),
-	R("Host with path", GET "Host: h/x\r\n\r\n", 400),
-	R("Host with space", GET "Host: a b\r\n\r\n", 400),
-	R("Host with a bad port", GET "Host: h:8o\r\n\r\n", 400),
-	R("Host with two ports", GET "Host: h:80:80\r\n\r\n", 400),
-	R("Host with an open bracket", GET "Host: [::1\r\n\r\n", 400),
-	/* Other fields that may come once. */
-	R("two Authorizations",
-	        GET "Host: h\r\nAuthorization: a\r\nAuthorization: b\r\n\r\n",
-	        400),
-	R("two Content-Types",
-	        GET "Host: h\r\nContent-Type: a\r\ncontent-type: a\r\n\r\n",
-	        400),
-	R("unknown expectation", POST "Content-Length: 5\r\nExpect: x\r\n\r\n",
-	        417),
-	/* The request line. */
-	R("HTTP/0.9", "GET /\r\n", 400),
-	R("HTTP/2.0", "GET / HTTP/2.0\r\n", 505),
-	R("HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
-	R("HTTP/0.9 as a version", "GET / HTTP/0.9\r\n", 505),
-	R("version in small letters", "GET / http/1.1\r\n", 400),
-	R("version with a leading zero", "GET / HTTP/01.1\r\n", 400),
-	R("version with two digits", "GET / HTTP/1.10\r\n", 400),
-	R("version with plus", "GET / HTTP/+1.1\r\n", 400),
-	R("version and space", "GET / HTTP/1.1 \r\n", 400),
-	R("two spaces", "GET  / HTTP/1.1\r\n", 400),
-	R("a tab", "GET\t/ HTTP/1.1\r\n", 400),
-	R("space before the method", " GET / HTTP/1.1\r\n", 400),
-	R("space in the target", "GET /a b HTTP/1.1\r\n", 400),
-	R("no method", "/ HTTP/1.1\r\n", 400),
-	R("method no token", "G@T / HTTP/1.1\r\n", 400),
-	R("method unknown", "BREW / HTTP/1.1\r\n", 501),
-	R("method in small letters", "get / HTTP/1.1\r\n", 501),
-	R("CONNECT", "CONNECT h:443 HTTP/1.1\r\n", 501),
-	R("target without a slash", "GET a HTTP/1.1\r\n", 400),
-	R("target a star", "GET * HTTP/1.1\r\n", 400),
-	R("target with a fragment", "GET /a#b HTTP/1.1\r\n", 400),
-	R("target with an angle", "GET /<a> HTTP/1.1\r\n", 400),
-	R("target with a byte over 127", "GET /\xe4 HTTP/1.1\r\n", 400),
-	R("target of another scheme", "GET ftp://h/ HTTP/1.1\r\n", 400),
-	R("target with a user", "GET http://u@h/ HTTP/1.1\r\n", 400),
-	R("target without a host", "GET http:///a HTTP/1.1\r\n", 400),
-	R("absolute target, no Host", "GET http://h/ HTTP/1.1\r\n\r\n", 400),
-};
 
 struct accepted {
 	const char *name;
@@ -274,7 +118,7 @@ static size_t feed(struct http_parse *p, struct bytes in, size_t step,
 		off += used;
 		if (*result != HTTP_PARSE_HEAD)
 			continue;
-		http_parse_body_max(p, BODY_MAX_BYTES);
+		http_parse_body_max(p, NET_REQUEST_BODY_MAX_BYTES);
 		*result = http_parse_feed(p, BYTES_NONE, &used);
 	}
 	return off;
@@ -282,7 +126,7 @@ static size_t feed(struct http_parse *p, struct bytes in, size_t step,
 
 START_TEST(malformed_is_refused_with_its_status)
 {
-	const struct refused *t = &refused[_i];
+	const struct net_refused *t = &net_refused[_i];
 	static const size_t steps[] = { SIZE_MAX, 1, 2, 3, 7 };
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
@@ -573,7 +417,7 @@ TCase *test_net_parse(void)
 	int n_accepted = (int)(sizeof(accepted) / sizeof(accepted[0]));
 
 	tcase_add_loop_test(t, malformed_is_refused_with_its_status, 0,
-	        (int)(sizeof(refused) / sizeof(refused[0])));
+	        (int)net_refused_count);
 	tcase_add_loop_test(t, accepted_forms_read_right_in_pieces_of_any_size,
 	        0, n_accepted);
 	tcase_add_test(t, fields_are_found_by_name_in_any_case);

@@ -114,6 +114,29 @@ START_TEST(answers_say_what_the_table_says_and_close)
 }
 END_TEST
 
+START_TEST(malformed_requests_get_their_status_and_a_closed_connection)
+{
+	const struct net_refused *t = &net_refused[_i];
+	struct buf out = BUF_INIT(1 << 20);
+	struct net_fixture f;
+	char want[16];
+	int fd;
+
+	net_start(&f, NULL, NULL, NULL);
+	fd = net_connect(&f);
+	ck_assert_int_eq(send(fd, t->input.p, t->input.n, MSG_NOSIGNAL),
+	        (ssize_t)t->input.n);
+	ck_assert_msg(
+	        net_read(&f, fd, &out, NULL, SOON_MS), "%s: open", t->name);
+	snprintf(want, sizeof(want), "HTTP/1.1 %u ", t->status);
+	ck_assert_msg(bytes_starts(buf_bytes(&out), bytes_str(want)), "%s: %s",
+	        t->name, buf_cstr(&out));
+	ck_assert(net_has(&out, "Connection: close\r\n"));
+	ck_assert_uint_eq(f.n_calls, 0);
+	close_all(&f, fd, &out);
+}
+END_TEST
+
 START_TEST(kept_connection_serves_again_in_http_1_0_too)
 {
 	struct buf out = BUF_INIT(1 << 20);
@@ -705,6 +728,9 @@ TCase *test_net_server(void)
 
 	tcase_add_loop_test(t, answers_say_what_the_table_says_and_close, 0,
 	        (int)(sizeof(exchanges) / sizeof(exchanges[0])));
+	tcase_add_loop_test(t,
+	        malformed_requests_get_their_status_and_a_closed_connection, 0,
+	        (int)net_refused_count);
 	tcase_add_test(t, kept_connection_serves_again_in_http_1_0_too);
 	tcase_add_test(t, pipelined_requests_are_answered_in_order);
 	tcase_add_test(t, many_pipelined_requests_do_not_grow_the_stack);

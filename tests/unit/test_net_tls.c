@@ -26,6 +26,8 @@ struct identity {
 /* A root, an issuer below it, clients of both; a server; a stranger. */
 struct pki {
 	struct identity server, root, issuer, client, late, web, stranger;
+	/* An issuer that has keyCertSign but no basicConstraints. */
+	struct identity half, below_half;
 };
 
 static void extend(X509 *cert, int nid, const char *value)
@@ -38,7 +40,8 @@ static void extend(X509 *cert, int nid, const char *value)
 }
 
 static void identity_new(struct identity *out, const char *name,
-        const struct identity *issuer, bool ca, long until_s, const char *eku)
+        const struct identity *issuer, bool ca, long until_s, int usage_nid,
+        const char *usage)
 {
 	static long serial = 1;
 	X509_NAME *subject = X509_NAME_new();
@@ -58,8 +61,8 @@ static void identity_new(struct identity *out, const char *name,
 	X509_set_pubkey(out->cert, out->key);
 	if (ca)
 		extend(out->cert, NID_basic_constraints, "critical,CA:TRUE");
-	if (eku != NULL)
-		extend(out->cert, NID_ext_key_usage, eku);
+	if (usage_nid != NID_undef)
+		extend(out->cert, usage_nid, usage);
 	ck_assert_int_gt(
 	        X509_sign(out->cert, issuer != NULL ? issuer->key : out->key,
 	                EVP_sha256()),
@@ -78,13 +81,22 @@ static void identity_free(struct identity *id)
 
 static void pki_new(struct pki *p)
 {
-	identity_new(&p->server, "server", NULL, false, 3600, NULL);
-	identity_new(&p->root, "root", NULL, true, 3600, NULL);
-	identity_new(&p->issuer, "issuer", &p->root, true, 3600, NULL);
-	identity_new(&p->client, "client", &p->issuer, false, 3600, NULL);
-	identity_new(&p->late, "late", &p->issuer, false, -3600, NULL);
-	identity_new(&p->web, "web", &p->issuer, false, 3600, "serverAuth");
-	identity_new(&p->stranger, "client", NULL, false, 3600, NULL);
+	identity_new(&p->server, "server", NULL, false, 3600, NID_undef, NULL);
+	identity_new(&p->root, "root", NULL, true, 3600, NID_undef, NULL);
+	identity_new(
+	        &p->issuer, "issuer", &p->root, true, 3600, NID_undef, NULL);
+	identity_new(
+	        &p->client, "client", &p->issuer, false, 3600, NID_undef, NULL);
+	identity_new(
+	        &p->late, "late", &p->issuer, false, -3600, NID_undef, NULL);
+	identity_new(&p->web, "web", &p->issuer, false, 3600, NID_ext_key_usage,
+	        "serverAuth");
+	identity_new(&p->half, "half", &p->root, false, 3600, NID_key_usage,
+	        "keyCertSign");
+	identity_new(&p->below_half, "below", &p->half, false, 3600, NID_undef,
+	        NULL);
+	identity_new(
+	        &p->stranger, "client", NULL, false, 3600, NID_undef, NULL);
 }
 
 static void pki_free(struct pki *p)
@@ -96,6 +108,8 @@ static void pki_free(struct pki *p)
 	identity_free(&p->late);
 	identity_free(&p->web);
 	identity_free(&p->stranger);
+	identity_free(&p->half);
+	identity_free(&p->below_half);
 }
 
 static struct bytes der_of(const struct identity *id)
@@ -304,6 +318,8 @@ START_TEST(client_certificates_are_judged_and_never_end_the_handshake)
 		{ "expired", &p.late, &p.issuer, true, 3 },
 		{ "for servers", &p.web, &p.issuer, true, 3 },
 		{ "of a stranger", &p.stranger, NULL, false, 1 },
+		{ "of an issuer that is no CA", &p.below_half, &p.half, false,
+		        1 },
 		{ "the anchor itself", &p.root, NULL, true, 1 },
 	};
 
