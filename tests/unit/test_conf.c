@@ -119,6 +119,7 @@ int main(void)
 	suite_add_tcase(suite, test_conf_errors());
 	test_conf_load(suite);
 	suite_add_tcase(suite, test_conf_sample());
+	suite_add_tcase(suite, test_conf_man());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -7,6 +7,7 @@
 #include <check.h>
 
 TCase *test_conf_errors(void);
+TCase *test_conf_man(void);
 TCase *test_conf_sample(void);
 TCase *test_conf_values(void);
 void test_conf_load(Suite *suite);
