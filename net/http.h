@@ -92,6 +92,10 @@ const struct net_addr *http_req_addr(const struct http_req *req);
 bool http_req_is_gone(const struct http_req *req);
 /* Unix sockets (SO_PEERCRED at connect). False on others. */
 bool http_req_peer_uid(const struct http_req *req, uid_t *uid, gid_t *gid);
+/* The supplementary groups of that process (SO_PEERGROUPS); 0 if there are
+ * more than max, on other sockets, and once the peer is gone. */
+size_t http_req_peer_groups(
+        const struct http_req *req, gid_t *groups, size_t max);
 /* What the client showed in its TLS handshake, resumed or not; NULL when the
  * listener is plain. peer->n is 0 when it showed no certificate. */
 const struct tls_peer *http_req_tls_peer(struct http_req *req);

@@ -69,6 +69,19 @@ bool http_req_peer_uid(const struct http_req *req, uid_t *uid, gid_t *gid)
 	return true;
 }
 
+size_t http_req_peer_groups(
+        const struct http_req *req, gid_t *groups, size_t max)
+{
+	const struct conn *c = conn_of(req);
+	socklen_t n = (socklen_t)(max * sizeof(*groups));
+
+	/* A list that does not fit fails as a whole (ERANGE). */
+	if (!c->addr.local || c->fd < 0 ||
+	        getsockopt(c->fd, SOL_SOCKET, SO_PEERGROUPS, groups, &n) != 0)
+		return 0;
+	return n / sizeof(*groups);
+}
+
 const struct tls_peer *http_req_tls_peer(struct http_req *req)
 {
 	struct conn *c = conn_of(req);

@@ -1,0 +1,165 @@
+#include "admin/admin.h"
+
+#include "admin/endpoint.h"
+#include "admin/role.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Of a process behind the socket; more count as none. */
+#define GROUPS_MAX 256
+
+static const struct admin_endpoint endpoints[] = {
+	{ HTTP_GET, HTTP_EXACT, "/v1/status", 0, CONF_ROLE_AUDITOR,
+	        status_get },
+	{ HTTP_GET, HTTP_EXACT, "/v1/devices", 0, CONF_ROLE_AUDITOR,
+	        device_list },
+	{ HTTP_POST, HTTP_EXACT, "/v1/devices", ADMIN_BODY_MAX_BYTES,
+	        CONF_ROLE_OPERATOR, device_add },
+	{ HTTP_GET, HTTP_PREFIX, "/v1/devices/", 0, CONF_ROLE_AUDITOR,
+	        device_show },
+	/* …/ID/suspend, …/ID/resume */
+	{ HTTP_POST, HTTP_PREFIX, "/v1/devices/", 0, CONF_ROLE_OPERATOR,
+	        device_change },
+	{ HTTP_POST, HTTP_EXACT, "/v1/tokens", ADMIN_BODY_MAX_BYTES,
+	        CONF_ROLE_OPERATOR, token_create },
+	{ HTTP_GET, HTTP_EXACT, "/v1/certs", 0, CONF_ROLE_AUDITOR, cert_list },
+	{ HTTP_POST, HTTP_EXACT, "/v1/certs", ADMIN_ISSUE_BODY_MAX_BYTES,
+	        CONF_ROLE_OPERATOR, cert_issue },
+	{ HTTP_GET, HTTP_PREFIX, "/v1/certs/", 0, CONF_ROLE_AUDITOR,
+	        cert_show },
+};
+#define ENDPOINTS (sizeof(endpoints) / sizeof(endpoints[0]))
+_Static_assert(ENDPOINTS <= ADMIN_ROUTES_MAX, "routes");
+
+/* --- who may */
+static enum rc permit(struct call *c, enum conf_role least, struct why *why)
+{
+	gid_t groups[GROUPS_MAX];
+	struct role_asker who = { .groups = groups };
+	enum conf_role role;
+
+	if (!http_req_peer_uid(c->req, &who.uid, &who.gid))
+		return why_set(why, RC_PERMISSION,
+		        "the admin API is for the Unix socket alone");
+	who.n_groups = http_req_peer_groups(c->req, groups, GROUPS_MAX);
+	snprintf(c->actor, sizeof(c->actor), "operator uid %lu",
+	        (unsigned long)who.uid);
+	if (!role_of(c->admin->o.conf, c->admin->own, &who, &role))
+		return why_set(why, RC_PERMISSION,
+		        "uid %lu has no role in admin.access",
+		        (unsigned long)who.uid);
+	if (role < least)
+		return why_set(why, RC_PERMISSION,
+		        "uid %lu is %s, and this is for %s",
+		        (unsigned long)who.uid, role_text(role),
+		        role_text(least));
+	return RC_OK;
+}
+
+/* A browser can be made to send a form to a local address, but not as JSON,
+ * and never to a Unix socket; so the type is not asked for. */
+static enum rc read_body(struct call *c, struct why *why)
+{
+	struct bytes body = http_req_body(c->req);
+	json_error_t e;
+
+	if (body.n == 0)
+		return RC_OK;
+	c->body = json_loadb(
+	        (const char *)body.p, body.n, JSON_REJECT_DUPLICATES, &e);
+	if (c->body == NULL)
+		return why_set(why, RC_MALFORMED, "request: %s", e.text);
+	if (!json_is_object(c->body))
+		return why_set(why, RC_MALFORMED, "request: want an object");
+	return RC_OK;
+}
+
+static void dispatch(void *ctx, struct http_req *req)
+{
+	const struct admin_route *route = ctx;
+	struct call *c = calloc(1, sizeof(*c));
+	struct why why = WHY_NONE;
+	enum rc rc;
+
+	if (c == NULL) {
+		http_answer_text(req, 503, rc_info(RC_NOMEM)->text);
+		return;
+	}
+	c->admin = route->admin;
+	c->req = req;
+	c->admin->pending++;
+	rc = permit(c, route->endpoint->role, &why);
+	if (rc == RC_OK)
+		rc = read_body(c, &why);
+	if (rc == RC_OK) {
+		route->endpoint->fn(c);
+		return;
+	}
+	if (rc == RC_PERMISSION)
+		log_event(LOG_WARN, "admin.refused", "why", why.text, NULL);
+	call_refuse(c, rc, &why);
+}
+
+/* --- its life */
+enum rc admin_new(struct admin **out, const struct admin_opts *o)
+{
+	struct admin *a = calloc(1, sizeof(*a));
+	enum rc rc = a != NULL ? RC_OK : RC_NOMEM;
+
+	*out = NULL;
+	if (rc == RC_OK)
+		rc = digest_new(&a->digest);
+	if (rc == RC_OK)
+		rc = pubkey_ctx_new(&a->keys);
+	if (rc != RC_OK) {
+		admin_free(a);
+		return rc;
+	}
+	a->o = *o;
+	a->own = getuid();
+	a->started_us = clock_mono_us();
+	for (size_t i = 0; i < ENDPOINTS; i++) {
+		const struct admin_endpoint *e = &endpoints[i];
+
+		a->route[i] = (struct admin_route){ a, e };
+		a->table[i] = (struct http_route){ e->method, e->match, e->path,
+			e->body_max_bytes, dispatch, &a->route[i] };
+	}
+	a->routes = (struct http_routes){ a->table, ENDPOINTS };
+	*out = a;
+	return RC_OK;
+}
+
+void admin_free(struct admin *a)
+{
+	if (a == NULL)
+		return;
+	a->closed = true;
+	if (a->pending > 0)
+		return;
+	digest_free(a->digest);
+	pubkey_ctx_free(a->keys);
+	free(a);
+}
+
+const struct http_routes *admin_routes(const struct admin *a)
+{
+	return &a->routes;
+}
+
+size_t admin_pending(const struct admin *a)
+{
+	return a->pending;
+}
+
+void admin_set_processes(
+        struct admin *a, const struct admin_process *list, size_t n)
+{
+	a->n_processes = n < ADMIN_PROCESSES_MAX ? n : ADMIN_PROCESSES_MAX;
+	memcpy(a->processes, list, a->n_processes * sizeof(*list));
+}

@@ -1,0 +1,163 @@
+#include "admin/call.h"
+
+#include "base/text.h"
+#include "net/http_uri.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void call_end(struct call *c)
+{
+	struct admin *a = c->admin;
+
+	json_decref(c->body);
+	free(c->job);
+	free(c);
+	a->pending--;
+	if (a->closed)
+		admin_free(a);
+}
+
+void *call_job(struct call *c, size_t size)
+{
+	c->job = calloc(1, size);
+	if (c->job == NULL)
+		call_refuse(c, RC_NOMEM, NULL);
+	return c->job;
+}
+
+static void send_json(struct http_req *req, unsigned status, json_t *json)
+{
+	static const struct http_header type = { "Content-Type",
+		"application/json" };
+	char *text = json_dumps(json, JSON_COMPACT);
+
+	if (text != NULL)
+		http_answer(req, status, &type, 1, bytes_str(text));
+	else
+		http_answer_text(req, 503, rc_info(RC_NOMEM)->text);
+	free(text);
+}
+
+void call_answer(struct call *c, unsigned status, json_t *json)
+{
+	if (json == NULL) {
+		call_refuse(c, RC_NOMEM, NULL);
+		return;
+	}
+	send_json(c->req, status, json);
+	json_decref(json);
+	call_end(c);
+}
+
+void call_refuse(struct call *c, enum rc rc, const struct why *why)
+{
+	const struct rc_info *info = rc_info(rc);
+	bool clause = why != NULL && why->text[0] != '\0';
+	/* rc_info() speaks for EST, whose clients know no 403. */
+	int status = rc == RC_PERMISSION ? 403 : info->http_status;
+	json_t *json = json_pack("{s:{s:s, s:s}}", "error", "code", info->name,
+	        "text", clause ? why->text : info->text);
+
+	send_json(c->req, (unsigned)status, json);
+	json_decref(json);
+	call_end(c);
+}
+
+void call_store(struct store_op *op, enum rc begun)
+{
+	if (begun == RC_PENDING)
+		return;
+	op->rc = begun;
+	op->done(op);
+}
+
+/* --- parameters */
+static enum rc decode(struct bytes in, char *out, size_t size, const char *what,
+        struct why *why)
+{
+	struct buf b = BUF_INIT(size - 1);
+	enum rc rc = http_uri_decode(&b, in);
+
+	if (rc == RC_OK) {
+		memcpy(out, b.n > 0 ? (const char *)b.p : "", b.n);
+		out[b.n] = '\0';
+	} else {
+		why_set(why, rc, "%s: %s", what,
+		        rc == RC_TOOBIG ? "too long" : "badly encoded");
+	}
+	buf_free(&b);
+	return rc;
+}
+
+enum rc call_param(const struct call *c, const char *name, char *out,
+        size_t size, struct why *why)
+{
+	struct bytes value;
+
+	out[0] = '\0';
+	if (!http_uri_param(http_req_query(c->req), name, &value))
+		return RC_OK;
+	return decode(value, out, size, name, why);
+}
+
+enum rc call_param_u64(const struct call *c, const char *name, uint64_t max,
+        uint64_t *out, struct why *why)
+{
+	char text[24];
+	enum rc rc = call_param(c, name, text, sizeof(text), why);
+
+	if (rc != RC_OK || text[0] == '\0')
+		return rc;
+	if (text_u64(bytes_str(text), max, out) != RC_OK)
+		return why_set(why, RC_MALFORMED,
+		        "%s: want a number up to %llu", name,
+		        (unsigned long long)max);
+	return RC_OK;
+}
+
+enum rc call_page(const struct call *c, struct store_cursor *cursor,
+        size_t *max, struct why *why)
+{
+	char text[2 * sizeof(cursor->b) + 1];
+	struct buf b = BUF_INIT(sizeof(cursor->b));
+	uint64_t rows = ADMIN_PAGE_ROWS;
+	enum rc rc = call_param_u64(c, "max", STORE_ROWS_MAX, &rows, why);
+
+	if (rc == RC_OK)
+		rc = call_param(c, "cursor", text, sizeof(text), why);
+	if (rc != RC_OK)
+		goto out;
+	if (rows == 0 || hex_decode(&b, bytes_str(text)) != RC_OK) {
+		rc = why_set(why, RC_MALFORMED, "%s",
+		        rows == 0 ? "max: want at least 1"
+		                  : "cursor: not one of ours");
+		goto out;
+	}
+	if (b.n > 0)
+		memcpy(cursor->b, b.p, b.n);
+	cursor->n = (uint8_t)b.n;
+	*max = (size_t)rows;
+out:
+	buf_free(&b);
+	return rc;
+}
+
+enum rc call_rest(const struct call *c, char *out, size_t size, struct why *why)
+{
+	return decode(http_req_rest(c->req), out, size, "path", why);
+}
+
+enum rc call_body(struct call *c, struct why *why, const char *fmt, ...)
+{
+	json_error_t e;
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = json_vunpack_ex(c->body, &e, JSON_STRICT, fmt, args);
+	va_end(args);
+	return n == 0 ? RC_OK
+	              : why_set(why, RC_MALFORMED, "request: %s", e.text);
+}

@@ -1,0 +1,13 @@
+/* admin/endpoint.h - what the routes of admin.c's table do. Each answers its
+ * call exactly once. Private to admin/. */
+#ifndef MICA_ADMIN_ENDPOINT_H
+#define MICA_ADMIN_ENDPOINT_H
+
+#include "admin/call.h"
+
+call_fn status_get;
+call_fn device_list, device_add, device_show, device_change;
+call_fn token_create;
+call_fn cert_list, cert_show, cert_issue;
+
+#endif

@@ -1,0 +1,186 @@
+/* How the daemon is, and what its operator should know. */
+#include "admin/endpoint.h"
+#include "admin/describe.h"
+#include "base/clock.h"
+#include "config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define SECOND_US 1000000
+#define DAY_S INT64_C(86400)
+/* An authority needs a ceremony before it expires: time to find the people. */
+#define EXPIRY_WARNING_S (90 * DAY_S)
+#define PATH_MAX_BYTES 4096
+
+/* --- parts */
+static json_t *describe_processes(const struct admin *a)
+{
+	json_t *list = json_array();
+	int bad = list == NULL;
+
+	for (size_t i = 0; bad == 0 && i < a->n_processes; i++) {
+		const struct admin_process *p = &a->processes[i];
+
+		bad = json_array_append_new(list,
+		        json_pack("{s:s, s:I, s:b, s:I}", "name", p->name,
+		                "pid", (json_int_t)p->pid, "ready", p->ready,
+		                "restarts", (json_int_t)p->restarts));
+	}
+	if (bad == 0)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
+static json_t *describe_store(const struct store_stat *s)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+	                 "s:I, s:I, s:b}",
+	        "issued", (json_int_t)s->issued, "intents",
+	        (json_int_t)s->intents, "abandoned", (json_int_t)s->abandoned,
+	        "revoked", (json_int_t)s->revoked, "held", (json_int_t)s->held,
+	        "devices", (json_int_t)s->devices, "tokens",
+	        (json_int_t)s->tokens, "feed_position",
+	        (json_int_t)s->feed_position, "audit_last",
+	        (json_int_t)s->audit_last, "used_bytes",
+	        (json_int_t)s->used_bytes, "size_bytes",
+	        (json_int_t)s->size_bytes, "disk_free_bytes",
+	        (json_int_t)s->disk_free_bytes, "halted", s->halted);
+}
+
+static json_t *describe_authorities(const struct admin *a)
+{
+	json_t *list = json_array();
+	int bad = list == NULL;
+
+	for (size_t i = 0; bad == 0 && i < authorities_count(a->o.authorities);
+	        i++) {
+		const struct authority *x = authorities_at(a->o.authorities, i);
+
+		bad = json_array_append_new(list,
+		        json_pack("{s:s, s:I, s:o, s:o}", "name", x->conf->name,
+		                "id", (json_int_t)x->id, "not_after",
+		                describe_time_s(x->not_after_s), "sha256",
+		                describe_hex(BYTES_ARRAY(x->cert_hash))));
+	}
+	if (bad == 0)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
+/* --- warnings */
+struct warnings {
+	json_t *list;
+	bool failed;
+};
+
+static void warn(struct warnings *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void warn(struct warnings *w, const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (json_array_append_new(w->list, json_string(text)) != 0)
+		w->failed = true;
+}
+
+/* Where `mica init` left the root's key: beside the configuration. */
+static bool root_key_is_here(const struct conf *conf, char *folder, size_t size)
+{
+	const char *slash = strrchr(conf->path, '/');
+	int n = slash != NULL ? (int)(slash - conf->path) + 1 : 0;
+	struct stat st;
+
+	if ((size_t)snprintf(folder, size, "%.*sroot", n, conf->path) >= size)
+		return false;
+	return stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static void warn_of_authorities(const struct admin *a, struct warnings *w)
+{
+	int64_t now_s = clock_now_s();
+
+	for (size_t i = 0; i < authorities_count(a->o.authorities); i++) {
+		const struct authority *x = authorities_at(a->o.authorities, i);
+		int64_t left_s = x->not_after_s - now_s;
+
+		if (left_s <= 0)
+			warn(w, "authority %s has expired", x->conf->name);
+		else if (left_s < EXPIRY_WARNING_S)
+			warn(w, "authority %s expires in %lld days",
+			        x->conf->name, (long long)(left_s / DAY_S));
+	}
+}
+
+static json_t *describe_warnings(
+        const struct admin *a, const struct store_stat *s)
+{
+	struct warnings w = { json_array(), false };
+	char folder[PATH_MAX_BYTES];
+
+	if (w.list == NULL)
+		return NULL;
+	if (s->halted)
+		warn(&w,
+		        "the store is halted after a failed commit: stop "
+		        "micad, run `mica store check`, start it again");
+	if (clock_now_us() < s->clock_floor_us)
+		warn(&w,
+		        "the clock is behind the newest record: nothing is "
+		        "issued until it is right");
+	if (!a->o.own_uid)
+		warn(&w,
+		        "weaker boundary: the signer shares its uid with the "
+		        "other processes; started as root, each has its own");
+	if (root_key_is_here(a->o.conf, folder, sizeof(folder)))
+		warn(&w, "the root key is on this machine: move %s offline",
+		        folder);
+	warn_of_authorities(a, &w);
+	if (!w.failed)
+		return w.list;
+	json_decref(w.list);
+	return NULL;
+}
+
+/* --- the whole */
+static void counted(struct store_op *op)
+{
+	struct call *c = op->ctx;
+	const struct admin *a = c->admin;
+	const struct store_stat *s = c->job;
+
+	if (op->rc != RC_OK) {
+		call_refuse(c, op->rc, &op->why);
+		return;
+	}
+	call_answer(c, 200,
+	        json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:I, s:o}",
+	                "version", PACKAGE_VERSION, "config", a->o.conf->path,
+	                "uptime_s",
+	                (json_int_t)((clock_mono_us() - a->started_us) /
+	                        SECOND_US),
+	                "processes", describe_processes(a), "store",
+	                describe_store(s), "clock_floor",
+	                describe_time_us(s->clock_floor_us), "authorities",
+	                describe_authorities(a), "loop_longest_us",
+	                (json_int_t)metric_total(
+	                        a->o.metrics, METRIC_LOOP_LONGEST_US),
+	                "warnings", describe_warnings(a, s)));
+}
+
+void status_get(struct call *c)
+{
+	struct store_stat *j = call_job(c, sizeof(*j));
+
+	if (j == NULL)
+		return;
+	j->op = (struct store_op){ .done = counted, .ctx = c };
+	call_store(&j->op, store_stat(c->admin->o.store, j));
+}
