@@ -18,7 +18,7 @@ uint32_t keypolicy_type(const struct spki *spki);
 /* Refused with RC_WEAKKEY, the clause in why: curves other than P-256 and
  * P-384, known points of small or public private keys, Ed25519 points of small
  * order, and RSA keys of other sizes, with an exponent that is even, under
- * 65537 or of more than 33 bits, with a modulus that is even, has a factor
+ * 65537 or of more than 31 bits, with a modulus that is even, has a factor
  * under 752, bears the ROCA fingerprint (CVE-2017-15361), or falls to Fermat's
  * method in few steps (CVE-2022-26320). Whether an EC point is on its curve is
  * pubkey_import()'s to say. Errors: RC_WEAKKEY RC_NOMEM RC_INTERNAL. */

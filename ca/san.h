@@ -43,7 +43,7 @@ MUST_CHECK enum rc san_parse(
 /* "dns", "ip", "uri", "hardwareModuleName", … Static. */
 const char *san_kind_name(enum san_kind kind);
 /* The value as one line of text, appended: addresses in their usual form, a
- * Name as RFC 4514 has it, what is not text as hex.
+ * Name as RFC 4514 has it, what is not ASCII escaped or as hex.
  * Errors: RC_TOOBIG RC_NOMEM. */
 MUST_CHECK enum rc san_text(struct buf *out, const struct san *san);
 
