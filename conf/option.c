@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "conf/error.h"
 #include "conf/load.h"
+#include "conf/option.h"
 #include "conf/value.h"
 #include "der/oid.h"
 #include "der/reader.h"
@@ -10,14 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OID_MAX_BYTES 64
+#define OID_MAX_BYTES 64    /* content octets; ours stay under 16 */
 #define WORDS_MAX_BYTES 200 /* more than the longest list of words */
-#define SHOW "\"%.60s\""    /* what was written, cut */
 
-typedef void option_fn(struct load *l, const struct row *row,
-        const struct node *n, uint8_t *base);
-
-static bool one_value(struct load *l, const struct node *n)
+bool option_one_value(struct load *l, const struct node *n)
 {
 	if (n->kind != NODE_SCALAR)
 		node_error(l->errors, n, "must be one value, not a %s",
@@ -116,10 +113,10 @@ static void on_address(struct load *l, const struct row *row,
 	put_str(row, base, n->text);
 }
 
-static bool is_oid(const char *text)
+bool option_is_oid(struct bytes text)
 {
 	struct buf b = BUF_INIT(OID_MAX_BYTES);
-	bool ok = oid_parse(&b, bytes_str(text), NULL) == RC_OK;
+	bool ok = oid_parse(&b, text, NULL) == RC_OK;
 
 	buf_free(&b);
 	return ok;
@@ -128,7 +125,7 @@ static bool is_oid(const char *text)
 static void on_oid(struct load *l, const struct row *row, const struct node *n,
         uint8_t *base)
 {
-	if (!is_oid(n->text))
+	if (!option_is_oid(bytes_str(n->text)))
 		node_error(l->errors, n,
 		        "must be an OID such as 1.3.6.1.5.5.7.3.2, not " SHOW,
 		        n->text);
@@ -144,8 +141,7 @@ static struct nearest nearest_word(const struct word *words, const char *text)
 	return near;
 }
 
-/* "must be a, b or c"; or_else is one more way to say it, or NULL. */
-static void not_a_word(struct load *l, const struct word *words,
+void option_not_a_word(struct load *l, const struct word *words,
         const struct node *n, const char *or_else)
 {
 	struct nearest near = nearest_word(words, n->text);
@@ -173,14 +169,12 @@ static void not_a_word(struct load *l, const struct word *words,
 
 static bool is_attribute(const char *text)
 {
-	return schema_word(schema_attributes(), text) != NULL || is_oid(text);
+	return schema_word(schema_attributes(), text) != NULL ||
+	        option_is_oid(bytes_str(text));
 }
 
-/* At where it is written: the value of an option, or a key of a subject. */
-typedef void error_fn(
-        struct conf_errors *errors, const struct node *n, const char *fmt, ...);
-static void check_attribute(
-        struct load *l, const struct node *n, const char *text, error_fn *error)
+void option_check_attribute(struct load *l, const struct node *n,
+        const char *text, option_error_fn *error)
 {
 	struct nearest near = nearest_word(schema_attributes(), text);
 
@@ -200,7 +194,7 @@ static void check_attribute(
 static void on_attribute_type(struct load *l, const struct row *row,
         const struct node *n, uint8_t *base)
 {
-	check_attribute(l, n, n->text, node_error);
+	option_check_attribute(l, n, n->text, node_error);
 	put_str(row, base, n->text);
 }
 
@@ -341,297 +335,11 @@ static void on_enum(struct load *l, const struct row *row, const struct node *n,
 	const struct word *w = schema_word(row->words, n->text);
 
 	if (w == NULL)
-		not_a_word(l, row->words, n, NULL);
+		option_not_a_word(l, row->words, n, NULL);
 	else
 		/* The table's enums have no negative values, so the compiler
 		 * gives each the size of an unsigned int. */
 		*(unsigned *)(void *)(base + row->at) = w->value;
-}
-
-static bool is_list(struct load *l, const struct row *row, const struct node *n)
-{
-	if (n->kind != NODE_LIST) {
-		node_error(l->errors, n, "must be a list, such as [a, b]");
-		return false;
-	}
-	if (n->n < (size_t)row->min) {
-		node_error(l->errors, n, "must not be empty");
-		return false;
-	}
-	return true;
-}
-
-/* Has an earlier sibling the same text? That is a mistake. */
-static bool twice(struct load *l, const struct node *item)
-{
-	const struct node *i = item->parent->first;
-
-	while (i != item &&
-	        (i->kind != NODE_SCALAR || strcmp(i->text, item->text) != 0))
-		i = i->next;
-	if (i != item)
-		node_error(
-		        l->errors, item, SHOW " stands here twice", item->text);
-	return i != item;
-}
-
-static void on_bits(struct load *l, const struct row *row, const struct node *n,
-        uint8_t *base)
-{
-	uint32_t *bits = (void *)(base + row->at);
-
-	if (!is_list(l, row, n))
-		return;
-	for (const struct node *i = n->first; i != NULL; i = i->next) {
-		const struct word *w;
-
-		if (!one_value(l, i))
-			continue;
-		w = schema_word(row->words, i->text);
-		if (w == NULL)
-			not_a_word(l, row->words, i, NULL);
-		else if (!twice(l, i))
-			*bits |= w->value;
-	}
-}
-
-/* --- lists of strings */
-typedef void item_fn(
-        struct load *l, const struct row *row, const struct node *item);
-
-static void item_word(
-        struct load *l, const struct row *row, const struct node *item)
-{
-	if (schema_word(row->words, item->text) == NULL)
-		not_a_word(l, row->words, item, NULL);
-}
-
-static void item_word_or_oid(
-        struct load *l, const struct row *row, const struct node *item)
-{
-	if ((row->words != NULL &&
-	            schema_word(row->words, item->text) != NULL) ||
-	        is_oid(item->text))
-		return;
-	if (row->words != NULL)
-		not_a_word(l, row->words, item, "an OID");
-	else
-		node_error(l->errors, item,
-		        "must be an OID such as 2.23.140.1.2.1, not " SHOW,
-		        item->text);
-}
-
-static void item_url(
-        struct load *l, const struct row *row, const struct node *item)
-{
-	(void)row;
-	if (!value_is_url(item->text))
-		node_error(l->errors, item,
-		        "must be a URL such as http://ca.example/ca.crt, "
-		        "not " SHOW,
-		        item->text);
-}
-
-static void item_host(
-        struct load *l, const struct row *row, const struct node *item)
-{
-	(void)row;
-	if (!value_is_host(item->text))
-		node_error(l->errors, item,
-		        "must be a DNS name or an IP address, not " SHOW,
-		        item->text);
-}
-
-static void strings(struct load *l, const struct row *row, const struct node *n,
-        uint8_t *base, item_fn *check)
-{
-	const char **list;
-	size_t count = 0;
-
-	if (!is_list(l, row, n))
-		return;
-	list = arena_array(&l->arena, n->n, sizeof(*list));
-	if (list == NULL)
-		return;
-	for (const struct node *i = n->first; i != NULL; i = i->next) {
-		if (!one_value(l, i))
-			continue;
-		check(l, row, i);
-		(void)twice(l, i);
-		list[count++] = i->text;
-	}
-	*(const char ***)(void *)(base + row->at) = list;
-	*(size_t *)(void *)(base + row->at_n) = count;
-}
-
-static void on_words(struct load *l, const struct row *row,
-        const struct node *n, uint8_t *base)
-{
-	strings(l, row, n, base, item_word);
-}
-
-static void on_words_or_oids(struct load *l, const struct row *row,
-        const struct node *n, uint8_t *base)
-{
-	strings(l, row, n, base, item_word_or_oid);
-}
-
-static void on_urls(struct load *l, const struct row *row, const struct node *n,
-        uint8_t *base)
-{
-	strings(l, row, n, base, item_url);
-}
-
-static void on_hosts(struct load *l, const struct row *row,
-        const struct node *n, uint8_t *base)
-{
-	strings(l, row, n, base, item_host);
-}
-
-/* --- references */
-static void refer(struct load *l, const struct row *row, const struct node *n,
-        const void **slot)
-{
-	struct load_ref *ref = arena_alloc(&l->arena, sizeof(*ref));
-
-	if (ref == NULL)
-		return;
-	*ref = (struct load_ref){ l->refs, n, slot, row->target };
-	l->refs = ref;
-}
-
-static void on_ref(struct load *l, const struct row *row, const struct node *n,
-        uint8_t *base)
-{
-	refer(l, row, n, (void *)(base + row->at));
-}
-
-static void on_refs(struct load *l, const struct row *row, const struct node *n,
-        uint8_t *base)
-{
-	const void **list;
-	size_t count = 0;
-
-	if (!is_list(l, row, n))
-		return;
-	list = arena_array(&l->arena, n->n, sizeof(*list));
-	if (list == NULL)
-		return;
-	for (const struct node *i = n->first; i != NULL; i = i->next) {
-		if (one_value(l, i) && !twice(l, i))
-			refer(l, row, i, &list[count++]);
-	}
-	*(const void ***)(void *)(base + row->at) = list;
-	*(size_t *)(void *)(base + row->at_n) = count;
-}
-
-/* --- templates */
-struct templates { /* of one node: a text, or a list of them */
-	const struct node *first;
-	size_t n;
-};
-
-static bool templates_of(
-        struct load *l, const struct node *n, struct templates *out)
-{
-	if (n->kind == NODE_MAP) {
-		node_error(l->errors, n, "must be a text or a list of them");
-		return false;
-	}
-	out->first = n->kind == NODE_LIST ? n->first : n;
-	out->n = n->kind == NODE_LIST ? n->n : 1;
-	if (out->n == 0)
-		node_error(l->errors, n, "must not be empty");
-	return out->n > 0;
-}
-
-static bool check_template(struct load *l, const struct node *n)
-{
-	if (!one_value(l, n))
-		return false;
-	if (n->text[0] == '\0' || !text_is_utf8(bytes_str(n->text)))
-		node_error(l->errors, n, "must be a text, not an empty one");
-	return true;
-}
-
-/* A list in base that grew by n elements of size; *old is how many there
- * were. NULL when memory is short. */
-static uint8_t *extend(struct load *l, const struct row *row, uint8_t *base,
-        size_t n, size_t size, size_t *old)
-{
-	const void **list = (void *)(base + row->at);
-	size_t *count = (void *)(base + row->at_n);
-	uint8_t *grown = arena_array(&l->arena, *count + n, size);
-
-	if (grown == NULL)
-		return NULL;
-	if (*count > 0)
-		memcpy(grown, *list, *count * size);
-	*old = *count;
-	*list = grown;
-	*count += n;
-	return grown;
-}
-
-static void on_attribute(struct load *l, const struct row *row,
-        const struct node *n, uint8_t *base)
-{
-	struct conf_attribute *list;
-	struct templates t;
-	size_t count;
-
-	if (node_is_null(n)) {
-		node_error(l->errors, n, "has no value");
-		return;
-	}
-	check_attribute(l, n, n->key, node_error_key);
-	if (!templates_of(l, n, &t))
-		return;
-	list = (void *)extend(l, row, base, t.n, sizeof(*list), &count);
-	for (const struct node *i = t.first; list != NULL && i != NULL;
-	        i = n->kind == NODE_LIST ? i->next : NULL) {
-		if (check_template(l, i))
-			list[count++] =
-			        (struct conf_attribute){ n->key, i->text };
-	}
-}
-
-/* "OID TEXT": TEXT, when OID is one. */
-static const char *after_oid(const char *text)
-{
-	struct bytes oid;
-	struct bytes rest;
-	struct buf b = BUF_INIT(OID_MAX_BYTES);
-	bool ok = bytes_cut(bytes_str(text), ' ', &oid, &rest) &&
-	        oid_parse(&b, oid, NULL) == RC_OK && rest.n > 0;
-
-	buf_free(&b);
-	return ok ? (const char *)rest.p : NULL;
-}
-
-static void on_san(struct load *l, const struct row *row, const struct node *n,
-        uint8_t *base)
-{
-	struct conf_san *list;
-	struct templates t;
-	size_t count;
-
-	if (!templates_of(l, n, &t))
-		return;
-	list = (void *)extend(l, row, base, t.n, sizeof(*list), &count);
-	for (const struct node *i = t.first; list != NULL && i != NULL;
-	        i = n->kind == NODE_LIST ? i->next : NULL) {
-		if (!check_template(l, i))
-			continue;
-		if (row->min == CONF_SAN_HARDWARE_MODULE &&
-		        after_oid(i->text) == NULL)
-			node_error(l->errors, i,
-			        "must be an OID, a space and the serial "
-			        "number, such as "
-			        "\"1.3.6.1.4.1.99999.1 %%{device}\"");
-		list[count++] = (struct conf_san){ (enum conf_san_kind)row->min,
-			i->text };
-	}
 }
 
 /* --- users and groups */
@@ -684,15 +392,15 @@ static const struct {
 	[KIND_MILLIS] = { on_millis, true },
 	[KIND_PART] = { on_part, true },
 	[KIND_ENUM] = { on_enum, true },
-	[KIND_BITS] = { on_bits, false },
-	[KIND_WORDS] = { on_words, false },
-	[KIND_WORDS_OR_OIDS] = { on_words_or_oids, false },
-	[KIND_URLS] = { on_urls, false },
-	[KIND_HOSTS] = { on_hosts, false },
-	[KIND_REF] = { on_ref, true },
-	[KIND_REFS] = { on_refs, false },
-	[KIND_ATTRIBUTE] = { on_attribute, false },
-	[KIND_SAN] = { on_san, false },
+	[KIND_BITS] = { option_bits, false },
+	[KIND_WORDS] = { option_words, false },
+	[KIND_WORDS_OR_OIDS] = { option_words_or_oids, false },
+	[KIND_URLS] = { option_urls, false },
+	[KIND_HOSTS] = { option_hosts, false },
+	[KIND_REF] = { option_ref, true },
+	[KIND_REFS] = { option_refs, false },
+	[KIND_ATTRIBUTE] = { option_attribute, false },
+	[KIND_SAN] = { option_san, false },
 	[KIND_USER] = { on_user, true },
 	[KIND_GROUP] = { on_group, true },
 };
@@ -700,6 +408,6 @@ static const struct {
 void load_option(struct load *l, const struct row *row, const struct node *n,
         uint8_t *base)
 {
-	if (!handlers[row->kind].scalar || one_value(l, n))
+	if (!handlers[row->kind].scalar || option_one_value(l, n))
 		handlers[row->kind].fn(l, row, n, base);
 }

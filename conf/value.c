@@ -160,8 +160,7 @@ bool value_is_address(const char *text)
 	uint64_t port;
 
 	if (colon == NULL ||
-	        text_u64(bytes_str(colon + 1), UINT16_MAX, &port) != RC_OK ||
-	        port == 0)
+	        text_u64(bytes_str(colon + 1), UINT16_MAX, &port) != RC_OK)
 		return false;
 	host = bytes_of(text, (size_t)(colon - text));
 	if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')

@@ -29,7 +29,7 @@ const char *value_size_text(char *out, uint64_t bytes);
 
 /* [A-Za-z0-9._-]+, at most CONF_NAME_MAX. */
 bool value_is_name(const char *text);
-/* "192.0.2.1:8443" or "[2001:db8::1]:8443"; the port is not 0. */
+/* "192.0.2.1:8443" or "[2001:db8::1]:8443"; port 0 is the kernel's choice. */
 bool value_is_address(const char *text);
 /* An IP address, or a DNS name (RFC 1123 section 2.1: letters, digits and
  * hyphens), perhaps with `*` as its first label. */

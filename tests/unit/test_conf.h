@@ -12,6 +12,12 @@ TCase *test_conf_sample(void);
 TCase *test_conf_values(void);
 void test_conf_load(Suite *suite);
 
+/* The least that loads: three lines. */
+#define MINIMAL                                                                \
+	"keys: { k: { file: k.key } }\n"                                       \
+	"authorities: { a: { certificate: a.pem, key: k } }\n"                 \
+	"profiles: { p: { subject: { CN: x } } }\n"
+
 /* Answers every path with "content of PATH", but those that hold "missing". */
 enum rc read_anything(
         void *ctx, const char *path, struct buf *out, struct why *why);

@@ -4,11 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MINIMAL                                                                \
-	"keys: { k: { file: k.key } }\n"                                       \
-	"authorities: { a: { certificate: a.pem, key: k } }\n"                 \
-	"profiles: { p: { subject: { CN: x } } }\n"
-
 static const struct {
 	const char *rule;
 	const char *yaml;

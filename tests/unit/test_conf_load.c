@@ -335,11 +335,6 @@ START_TEST(labels_land)
 }
 END_TEST
 
-#define MINIMAL                                                                \
-	"keys: { k: { file: k.key } }\n"                                       \
-	"authorities: { a: { certificate: a.pem, key: k } }\n"                 \
-	"profiles: { p: { subject: { CN: x } } }\n"
-
 START_TEST(defaults_are_those_of_the_table)
 {
 	struct conf *c = load(MINIMAL);
