@@ -36,6 +36,9 @@ void profiles_free(struct profiles *p); /* NULL is a no-op */
 /* NULL when that authority may not issue that profile. */
 const struct profile *profiles_find(const struct profiles *p,
         const struct authority *a, const struct conf_profile *conf);
+/* The nth (from 0) that this authority may issue; NULL behind the last. */
+const struct profile *profiles_at(
+        const struct profiles *p, const struct authority *a, size_t n);
 /* The profile of the EST listener's own TLS certificate (serverAuth and cmcRA,
  * RFC 7030 section 3.6.1; names from listen.est.names), to name in a system
  * grant. NULL: the listener is off or has a certificate of its own. */

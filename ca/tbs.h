@@ -10,7 +10,7 @@
 #include "ca/serial.h"
 #include "der/alg.h"
 
-#define TBS_MAX_BYTES 60000 /* fits the store beside its signature */
+#define TBS_BUILD_MAX_BYTES 60000 /* leaves room for a signature in the store */
 
 /* What a certificate's validity is, and what was done to it. */
 struct tbs_validity {

@@ -1,0 +1,29 @@
+/* ca/profile_compile.h - two parts of compiling profiles; for profile.c alone:
+ * the constant runs of the TBS, and the built-in profile of the EST listener. */
+#ifndef MICA_CA_PROFILE_COMPILE_H
+#define MICA_CA_PROFILE_COMPILE_H
+
+#include "ca/digest.h"
+#include "ca/profile_parts.h"
+
+#define PROFILE_RUN_MAX_BYTES 32768
+
+/* Write p's constant runs; everything else in p is compiled. Refused: an
+ * extension that is not the operator's to write, or is no DER.
+ * Errors: RC_CONFIG RC_NOMEM RC_TOOBIG. */
+MUST_CHECK enum rc profile_compile_runs(struct profile *p, struct why *why);
+
+/* The EST listener's own profile, as if it stood in the configuration. */
+struct est_profile {
+	bool used;
+	struct conf_profile conf;
+	struct conf_attribute cn;
+	struct conf_san *san;
+};
+/* used is false when the listener is off or has a certificate of its own.
+ * Errors: RC_CONFIG RC_NOMEM. */
+MUST_CHECK enum rc est_profile_init(
+        struct est_profile *e, const struct conf *conf, struct why *why);
+void est_profile_clear(struct est_profile *e);
+
+#endif
