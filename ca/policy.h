@@ -1,19 +1,25 @@
-/* ca/policy.h - what the signer is told at start and on SIGHUP: for each key,
- * the issuer it signs for and one shape a profile that it may sign. Compiled
- * by the supervisor from the configuration and the authorities, checked in the
- * signer by ca/tbs_check against every TBS. */
+/* ca/policy.h - what the signer is told at start and on SIGHUP: for each
+ * authority the key it signs with, and one shape a profile that it may issue.
+ * Compiled by the supervisor from the configuration; the signer holds every TBS
+ * against it (ca/tbs_check.h). */
 #ifndef MICA_CA_POLICY_H
 #define MICA_CA_POLICY_H
 
 #include "ca/authority.h"
 #include "ca/profile.h"
+#include "ca/signer/proto.h"
 
-struct tbs_policy; /* ca/tbs_check.h */
+struct policy_set;
 
-/* Compile the policy of every key that an authority signs with. *out is the
- * caller's, to be freed with tbs_policy_free().
- * Errors: RC_CONFIG RC_NOMEM. */
-MUST_CHECK enum rc policy_compile(struct tbs_policy **out,
+/* a and p, and the configuration that they were made from, outlive it.
+ * Errors: RC_TOOBIG (more shapes than the signer takes) RC_NOMEM RC_INTERNAL.
+ */
+MUST_CHECK enum rc policy_compile(struct policy_set **out,
         struct authorities *a, const struct profiles *p, struct why *why);
+void policy_free(struct policy_set *s); /* NULL is a no-op */
+
+/* For proto_policy_pack(); borrowed. */
+const struct proto_policy_item *policy_items(
+        const struct policy_set *s, size_t *n);
 
 #endif

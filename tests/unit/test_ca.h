@@ -1,0 +1,15 @@
+/* What the tests of ca/ share. */
+#ifndef MICA_TESTS_UNIT_TEST_CA_H
+#define MICA_TESTS_UNIT_TEST_CA_H
+
+#include "tests/unit/ca_world.h"
+#include <check.h>
+
+TCase *test_ca_authority(void);
+TCase *test_ca_csrattrs(void);
+TCase *test_ca_grant(void);
+TCase *test_ca_lint(void);
+TCase *test_ca_profile(void);
+TCase *test_ca_tbs(void);
+
+#endif
