@@ -206,6 +206,7 @@ static enum rc read_stat(struct view *v, struct store_stat *op)
 	op->used_bytes = space_used_bytes(db);
 	op->size_bytes = info.me_mapsize;
 	op->disk_free_bytes = space_disk_free_bytes(db);
+	metric_set(db->metrics, METRIC_STORE_FREE_BYTES, op->disk_free_bytes);
 	op->clock_floor_us = l.clock_us - db->backdate_us;
 	op->halted = db_halted(db);
 	return RC_OK;
