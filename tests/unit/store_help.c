@@ -79,19 +79,54 @@ enum rc help_wait(struct help *h, struct store_op *op, enum rc rc)
 	return op->rc;
 }
 
+static bool try_again(enum rc rc)
+{
+	return rc == RC_BUSY || rc == RC_UNAVAILABLE || rc == RC_UNKNOWN;
+}
+
 enum rc help_do(struct help *h, struct store_op *op, help_send_fn *send)
 {
+	enum rc rc = RC_BUSY;
 	bool done;
-	enum rc rc;
 
-	do {
+	for (int i = 0; i < HELP_TRIES && try_again(rc); i++) {
 		done = false;
 		op->done = on_done;
 		op->ctx = &done;
 		rc = help_wait(h, op, send(h->store, op));
-	} while (rc == RC_BUSY || rc == RC_UNAVAILABLE || rc == RC_UNKNOWN);
+	}
 	op->ctx = NULL;
 	return rc;
+}
+
+size_t help_do_all(
+        struct help *h, struct store_op **ops, size_t n, help_send_fn *send)
+{
+	bool *done = calloc(n, sizeof(*done));
+	size_t again = n, ok = 0;
+
+	ck_assert_ptr_nonnull(done);
+	for (size_t i = 0; i < n; i++)
+		ops[i]->rc = RC_BUSY;
+	for (int t = 0; t < HELP_TRIES && again > 0; t++) {
+		for (size_t i = 0; i < n; i++) {
+			done[i] = !try_again(ops[i]->rc);
+			if (done[i])
+				continue;
+			ops[i]->done = on_done;
+			ops[i]->ctx = &done[i];
+			done[i] = send(h->store, ops[i]) != RC_PENDING;
+		}
+		again = 0;
+		for (size_t i = 0; i < n; i++) {
+			wait_for(h, &done[i]);
+			again += try_again(ops[i]->rc);
+		}
+	}
+	for (size_t i = 0; i < n; i++)
+		ok += ops[i]->rc == RC_OK;
+	free(done);
+	return ok;
 }
 
 void help_hash(uint8_t out[STORE_HASH_BYTES], const char *text)

@@ -22,12 +22,18 @@ void help_open(struct help *h); /* the LMDB engine on h->opts */
 
 /* Run the loop until op has called back, if rc says it will. Gives op->rc. */
 enum rc help_wait(struct help *h, struct store_op *op, enum rc rc);
-/* As an honest caller: what was not applied is sent again, and what is in
- * doubt, too, where the contract makes that harmless. */
+/* As an honest caller: what was not applied, and what is in doubt, is sent
+ * again, HELP_TRIES times at most. */
+#define HELP_TRIES 40
 typedef enum rc help_send_fn(struct store *s, struct store_op *op);
 enum rc help_do(struct help *h, struct store_op *op, help_send_fn *send);
 #define HELP_DO(h, call, operation)                                            \
 	help_do((h), &(operation)->op, (help_send_fn *)(void (*)(void))(call))
+
+/* Send all, then wait for all; what was not applied goes again. Gives how many
+ * ended as RC_OK. */
+size_t help_do_all(
+        struct help *h, struct store_op **ops, size_t n, help_send_fn *send);
 
 /* Enter "factory" and remember its id and version. */
 void help_authority(struct help *h);
