@@ -1,0 +1,110 @@
+#include "enroll/renewal.h"
+
+#include "base/text.h"
+#include "der/name.h"
+
+int64_t renewal_from_s(const struct conf_profile *profile, int64_t not_before_s,
+        int64_t not_after_s)
+{
+	int64_t span_s = not_after_s - not_before_s;
+
+	if (profile->renew_from_permille > 0)
+		return not_before_s +
+		        span_s / 1000 * profile->renew_from_permille;
+	return not_before_s + profile->renew_from_s;
+}
+
+enum rc renewal_check_time(const struct conf_profile *profile,
+        const struct cert *old, int64_t now_s, struct why *why)
+{
+	int64_t from_s =
+	        renewal_from_s(profile, old->not_before_s, old->not_after_s);
+	char when[TEXT_TIME_BYTES];
+
+	if (now_s < old->not_before_s)
+		return why_set(why, RC_DENIED,
+		        "the certificate is not valid before %s",
+		        text_time(when, old->not_before_s));
+	if (now_s < from_s)
+		return why_set(why, RC_DENIED,
+		        "the certificate can be renewed from %s on",
+		        text_time(when, from_s));
+	if (now_s > old->not_after_s &&
+	        now_s - old->not_after_s > profile->renew_grace_s)
+		return why_set(why, RC_DENIED,
+		        "the certificate expired at %s, longer ago than the "
+		        "grace for renewal",
+		        text_time(when, old->not_after_s));
+	return RC_OK;
+}
+
+static bool attrs_equal(const struct name_attr *a, const struct name_attr *b)
+{
+	struct buf x = BUF_INIT(NAME_MAX_BYTES);
+	struct buf y = BUF_INIT(NAME_MAX_BYTES);
+	bool equal = false;
+
+	if (a->rdn == b->rdn && bytes_eq(a->oid, b->oid) &&
+	        name_attr_text(&x, a) == RC_OK &&
+	        name_attr_text(&y, b) == RC_OK)
+		equal = bytes_eq(buf_bytes(&x), buf_bytes(&y));
+	buf_free(&x);
+	buf_free(&y);
+	return equal;
+}
+
+static bool names_equal(struct bytes a, struct bytes b)
+{
+	struct name_walk x = name_walk(a);
+	struct name_walk y = name_walk(b);
+	struct name_attr p;
+	struct name_attr q;
+
+	while (name_next(&x, &p)) {
+		if (!name_next(&y, &q) || !attrs_equal(&p, &q))
+			return false;
+	}
+	return !name_next(&y, &q);
+}
+
+static bool san_has(const struct san_list *list, struct bytes name)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (bytes_eq(list->entries[i].full, name))
+			return true;
+	}
+	return false;
+}
+
+static bool san_within(const struct san_list *a, const struct san_list *b)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		if (!san_has(b, a->entries[i].full))
+			return false;
+	}
+	return true;
+}
+
+enum rc renewal_check_names(const struct cert *old, struct bytes subject,
+        const struct san_list *sans, struct why *why)
+{
+	const struct cert_ext *san = cert_ext(old, OID_SUBJECT_ALT_NAME);
+	struct san_list had = { .n = 0 };
+	enum rc rc = RC_OK;
+
+	if (name_is_empty(subject) && sans->n == 0)
+		return RC_OK;
+	if (!names_equal(old->subject, subject))
+		return why_set(why, RC_DENIED,
+		        "the request's subject differs from that of the "
+		        "certificate it renews (RFC 7030 section 4.2.2)");
+	if (san != NULL)
+		rc = san_parse(&had, san->value, why);
+	if (rc != RC_OK)
+		return why_prefix(why, RC_DENIED, "the certificate it renews");
+	if (!san_within(&had, sans) || !san_within(sans, &had))
+		return why_set(why, RC_DENIED,
+		        "the request's subjectAltName differs from that of the "
+		        "certificate it renews (RFC 7030 section 4.2.2)");
+	return RC_OK;
+}

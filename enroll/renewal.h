@@ -1,0 +1,42 @@
+/* enroll/renewal.h - the rules for renewing a certificate of ours (RFC 7030
+ * section 4.2.2, and the profile's): when, with which key, under which names.
+ * Pure. Needs conf/, der/, ca/. */
+#ifndef MICA_ENROLL_RENEWAL_H
+#define MICA_ENROLL_RENEWAL_H
+
+#include "ca/cert.h"
+#include "ca/grant.h"
+#include "ca/san.h"
+#include "conf/conf.h"
+
+/* The Unix second from which on the profile lets such a certificate be
+ * renewed: renew.from counts from notBefore. */
+int64_t renewal_from_s(const struct conf_profile *profile, int64_t not_before_s,
+        int64_t not_after_s);
+/* RC_DENIED: not yet valid, too early, or expired beyond the grace. */
+MUST_CHECK enum rc renewal_check_time(const struct conf_profile *profile,
+        const struct cert *old, int64_t now_s, struct why *why);
+
+/* RFC 7030 section 4.2.2: the request's subject and subjectAltName are those of
+ * the certificate. Attributes compare by type and text, whatever string type
+ * holds them; the alternative names as a set. A request with neither subject
+ * nor subjectAltName asks for no name and is accepted: names come from the
+ * grant. RC_DENIED. */
+MUST_CHECK enum rc renewal_check_names(const struct cert *old,
+        struct bytes subject, const struct san_list *sans, struct why *why);
+
+/* The names that the old certificate was granted beside its device's, as an
+ * operator can: to be granted again, since a renewal is for the same names.
+ * They are what the profile's %{dns}, %{ip}, %{email} and %{uri} stand for in
+ * its subjectAltName. */
+struct renewal_names {
+	struct grant_names names; /* borrowed from text */
+	struct buf text;
+};
+/* Errors: RC_DENIED (a subjectAltName that cannot be read) RC_NOMEM. */
+MUST_CHECK enum rc renewal_names_read(struct renewal_names *out,
+        const struct cert *old, const struct conf_profile *profile,
+        const char *device, struct why *why);
+void renewal_names_free(struct renewal_names *n);
+
+#endif
