@@ -14,6 +14,7 @@
 #include "enroll/trust.h"
 #include "net/http.h"
 #include "tests/unit/store_help.h"
+#include "tests/unit/store_shim.h"
 #include <check.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
@@ -42,11 +43,15 @@ struct world {
 	struct issuer *issuer;
 	struct authorizer *authorizer;
 	struct digest *digest;
+	uint32_t seed; /* of the shim; 0: there is none */
 	struct est *est;
 	EVP_PKEY *keys[2]; /* device keys: [0] first, [1] for renewal */
 };
 
 void world_begin(struct world *w, struct limit *limit); /* NULL: no limit */
+/* Behind a store that delays, reorders, refuses and leaves in doubt; what is
+ * answered with 503 for that is asked again. */
+void world_begin_shimmed(struct world *w, uint32_t seed);
 void world_end(struct world *w);
 /* A new CA certificate and key under the old name, as at a restart with a new
  * configuration: the old generation is retired. */
@@ -73,7 +78,8 @@ struct http_req {
 	struct tls_peer peer;
 	struct net_addr addr;
 };
-/* Run it until it is answered; gives the status. */
+/* Run it until it is answered, and with other than 503 behind a shim; gives the
+ * status. */
 unsigned world_ask(struct world *w, struct http_req *req);
 void world_forget(struct http_req *req); /* the answer's memory */
 /* The one certificate in a 200 answer, DER; the caller frees it. */
