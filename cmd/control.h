@@ -1,0 +1,50 @@
+/* cmd/control.h - what the supervisor and its children say to each other over
+ * their control pairs (base/ipc.h; bodies by base/pack.h). */
+#ifndef MICA_CMD_CONTROL_H
+#define MICA_CMD_CONTROL_H
+
+#include "base/buf.h"
+#include "base/pack.h"
+#include "base/why.h"
+#include "net/tls.h"
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* How long an old process may go on after a hand-over or at the end. */
+#define DRAIN_S 30
+
+enum control_type {
+	/* child to supervisor */
+	CONTROL_READY = 1,    /* u64 slot: serving */
+	CONTROL_SLOT_CLEARED, /* u64 slot: its intents are abandoned */
+	CONTROL_TLS_CERT,     /* keeper: the EST listener's chain in PEM */
+	/* supervisor to child */
+	CONTROL_DRAIN = 32, /* accept nothing new, finish, exit 0 */
+	CONTROL_SLOT_DEAD,  /* keeper: u64 slot, its process was reaped */
+	CONTROL_TLS_KEY,    /* keeper: SubjectPublicKeyInfo to certify */
+	CONTROL_PROCESSES,  /* keeper: struct control_process, each */
+};
+
+/* What `mica status` tells of a process. */
+struct control_process {
+	char name[24]; /* "signer", "keeper", "worker-1" */
+	pid_t pid;     /* 0: down */
+	bool ready;
+	uint32_t restarts;
+};
+#define CONTROL_PROCESSES_MAX 80
+void control_processes_pack(
+        struct buf *b, const struct control_process *list, size_t n);
+/* Returns how many; 0 when malformed. */
+size_t control_processes_unpack(
+        struct bytes body, struct control_process *list, size_t max);
+
+/* The sealed memfd that hands a worker its TLS identity. */
+void control_tls_pack(struct buf *b, struct bytes chain_pem,
+        struct bytes key_pem,
+        const uint8_t ticket_secret[TLS_TICKET_SECRET_BYTES]);
+/* Views are borrowed from body. RC_MALFORMED. */
+MUST_CHECK enum rc control_tls_unpack(struct bytes body,
+        struct bytes *chain_pem, struct bytes *key_pem, struct bytes *secret);
+
+#endif

@@ -1,0 +1,529 @@
+/* One configuration: its sockets, its processes, their order. */
+#include "cmd/supervisor.h"
+#include "base/log.h"
+#include "ca/policy.h"
+#include "net/listen.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define POLICY_MAX_BYTES (16u << 20)
+#define TLS_MAX_BYTES (256u << 10)
+
+void conf_errors_log(const char *path, const struct conf_errors *e)
+{
+	for (size_t i = 0; i < e->n; i++) {
+		const struct conf_error *x = &e->list[i];
+		struct log_num line, column;
+
+		log_event(LOG_ERROR, "config", "file", path, "line",
+		        log_i64(&line, x->line), "column",
+		        log_i64(&column, x->column), "option", x->path, "why",
+		        x->text, NULL);
+	}
+}
+
+/* --- sockets */
+static void ports_close(struct ports *p)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->fds[i] >= 0)
+			close(p->fds[i]);
+	p->n = 0;
+}
+
+/* Port 0 is the kernel's choice once: all sockets share what the first got. */
+static enum rc ports_open(struct ports *p, const char *address, unsigned n,
+        const char *what, struct why *why)
+{
+	struct net_addr want, bound;
+	char text[NET_ADDR_TEXT_BYTES];
+	enum rc rc;
+
+	p->n = 0;
+	snprintf(p->address, sizeof(p->address), "%s", address);
+	if (address[0] == '\0')
+		return RC_OK;
+	rc = net_addr_parse(&want, address, why);
+	for (unsigned i = 0; rc == RC_OK && i < n; i++) {
+		rc = listen_tcp(&p->fds[i], &want, true, &bound, why);
+		if (rc != RC_OK)
+			break;
+		want.port = bound.port;
+		p->n++;
+	}
+	if (rc != RC_OK) {
+		ports_close(p);
+		return why_prefix(why, rc, "%s %s", what, address);
+	}
+	log_event(LOG_NOTICE, "listen", "what", what, "address",
+	        net_addr_text(text, &want), NULL);
+	return RC_OK;
+}
+
+static enum rc ports_share(struct ports *p, const struct ports *before)
+{
+	*p = *before;
+	for (unsigned i = 0; i < p->n; i++)
+		p->fds[i] = before->fds[i] < 0 ? -1 : dup(before->fds[i]);
+	return RC_OK;
+}
+
+static enum rc ports_get(struct ports *p, const char *address, unsigned n,
+        const struct ports *before, const char *what, struct why *why)
+{
+	if (before != NULL && strcmp(before->address, address) == 0 &&
+	        before->n == n)
+		return ports_share(p, before);
+	return ports_open(p, address, n, what, why);
+}
+
+static enum rc port_reopen(struct ports *p, unsigned w, struct why *why)
+{
+	struct net_addr addr;
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+	enum rc rc;
+
+	if (p->n == 0 || p->fds[w] >= 0)
+		return RC_OK;
+	rc = net_addr_parse(&addr, p->address, why);
+	if (rc != RC_OK)
+		return rc;
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->fds[i] >= 0 &&
+		        getsockname(p->fds[i], (struct sockaddr *)&sa, &len) ==
+		                0) {
+			net_addr_from(&addr, &sa);
+			break;
+		}
+	return listen_tcp(&p->fds[w], &addr, true, NULL, why);
+}
+
+void generation_close_ports(struct generation *g, unsigned w)
+{
+	struct ports *const both[] = { &g->est, &g->http };
+
+	for (unsigned i = 0; i < 2; i++)
+		if (both[i]->n > 0 && both[i]->fds[w] >= 0) {
+			close(both[i]->fds[w]);
+			both[i]->fds[w] = -1;
+		}
+}
+
+enum rc generation_open_ports(struct generation *g, unsigned w, struct why *why)
+{
+	enum rc rc = port_reopen(&g->est, w, why);
+
+	return rc != RC_OK ? rc : port_reopen(&g->http, w, why);
+}
+
+static enum rc single_open(int *fd, const char *address, struct why *why)
+{
+	struct net_addr addr;
+	char text[NET_ADDR_TEXT_BYTES];
+	enum rc rc;
+
+	if (address[0] == '\0')
+		return RC_OK;
+	rc = net_addr_parse(&addr, address, why);
+	if (rc == RC_OK)
+		rc = listen_tcp(fd, &addr, false, &addr, why);
+	if (rc != RC_OK)
+		return why_prefix(why, rc, "metrics %s", address);
+	log_event(LOG_NOTICE, "listen", "what", "metrics", "address",
+	        net_addr_text(text, &addr), NULL);
+	return RC_OK;
+}
+
+/* Anyone may connect: the admin API asks the kernel who it is. */
+static enum rc admin_open(
+        struct generation *g, const struct generation *before, struct why *why)
+{
+	if (before != NULL &&
+	        strcmp(before->conf->admin_socket, g->conf->admin_socket) ==
+	                0) {
+		g->admin_fd = dup(before->admin_fd);
+		return RC_OK;
+	}
+	return listen_unix(&g->admin_fd, g->conf->admin_socket, 0666, why);
+}
+
+static enum rc sockets_open(
+        struct generation *g, const struct generation *before, struct why *why)
+{
+	const struct conf_listen *l = &g->conf->listen;
+	enum rc rc = ports_get(&g->est, l->est, g->n_workers,
+	        before != NULL ? &before->est : NULL, "est", why);
+
+	if (rc == RC_OK)
+		rc = ports_get(&g->http, l->http, g->n_workers,
+		        before != NULL ? &before->http : NULL, "http", why);
+	if (rc == RC_OK && before != NULL && before->prometheus_fd >= 0 &&
+	        strcmp(before->conf->listen.metrics, l->metrics) == 0)
+		g->prometheus_fd = dup(before->prometheus_fd);
+	else if (rc == RC_OK)
+		rc = single_open(&g->prometheus_fd, l->metrics, why);
+	if (rc == RC_OK)
+		rc = admin_open(g, before, why);
+	return rc;
+}
+
+/* --- making one */
+static enum rc compile_policy(
+        const struct conf *c, uint32_t number, struct buf *out, struct why *why)
+{
+	struct authorities *a = NULL;
+	struct profiles *p = NULL;
+	struct policy_set *set = NULL;
+	const struct proto_policy_item *items;
+	size_t n;
+	enum rc rc = authorities_new(&a, c, why);
+
+	if (rc == RC_OK)
+		rc = profiles_new(&p, c, a, why);
+	if (rc == RC_OK)
+		rc = policy_compile(&set, a, p, why);
+	if (rc == RC_OK) {
+		items = policy_items(set, &n);
+		proto_policy_pack(out, number, items, n);
+		rc = out->failed;
+	}
+	policy_free(set);
+	profiles_free(p);
+	authorities_free(a);
+	return rc;
+}
+
+enum rc generation_check(const struct conf *c, struct why *why)
+{
+	struct buf policy = BUF_INIT(POLICY_MAX_BYTES);
+	enum rc rc = compile_policy(c, 1, &policy, why);
+
+	buf_free(&policy);
+	return rc;
+}
+
+/* The same configuration again, whatever stands in the file by now. */
+static enum rc load_again(
+        struct generation *g, const struct generation *before, struct why *why)
+{
+	struct conf_errors *e = calloc(1, sizeof(*e));
+	struct bytes bundle;
+	enum rc rc = e == NULL
+	        ? RC_NOMEM
+	        : ipc_memfd_map(before->bundle_fd, POLICY_MAX_BYTES, &bundle);
+
+	if (rc == RC_OK) {
+		rc = conf_load_bundle(&g->conf, bundle, e);
+		ipc_memfd_unmap(bundle);
+	}
+	g->bundle_fd = dup(before->bundle_fd);
+	free(e);
+	return rc == RC_OK && g->bundle_fd >= 0
+	        ? RC_OK
+	        : why_set(why, RC_IO, "the configuration in memory");
+}
+
+static enum rc load(struct generation *g, struct why *why)
+{
+	struct buf bundle = BUF_INIT(POLICY_MAX_BYTES);
+	struct conf_errors *e = calloc(1, sizeof(*e));
+	const char *path = g->sup->conf_path;
+	enum rc rc = e == NULL ? RC_NOMEM : conf_bundle(path, &bundle, e);
+
+	if (rc == RC_OK)
+		rc = conf_load_bundle(&g->conf, buf_bytes(&bundle), e);
+	if (rc == RC_CONFIG) {
+		conf_errors_log(path, e);
+		why_set(why, rc, "%s has errors", path);
+	}
+	if (rc == RC_OK) {
+		g->bundle_fd = ipc_memfd("mica-conf", buf_bytes(&bundle));
+		if (g->bundle_fd < 0)
+			rc = why_set(why, RC_IO, "memfd_create failed");
+	}
+	buf_free(&bundle);
+	free(e);
+	return rc;
+}
+
+static unsigned workers_wanted(const struct conf *c)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned n = c->workers != 0 ? c->workers
+	        : cores > 0          ? (unsigned)cores
+	                             : 1;
+
+	return n > WORKERS_MAX ? WORKERS_MAX : n;
+}
+
+/* What the processes hold open from the start cannot change under them. */
+static enum rc check_unchanged(const struct generation *g,
+        const struct generation *before, struct why *why)
+{
+	const struct conf *a = g->conf, *b = before->conf;
+	const char *what = NULL;
+
+	if (strcmp(a->store.path, b->store.path) != 0 ||
+	        a->store.size_bytes != b->store.size_bytes)
+		what = "store.lmdb";
+	else if (strcmp(a->keys_dir, b->keys_dir) != 0)
+		what = "process.keys";
+	else if (strcmp(a->user, b->user) != 0 ||
+	        strcmp(a->signer_user, b->signer_user) != 0)
+		what = "process.user";
+	else if (g->n_workers != before->n_workers)
+		what = "process.workers";
+	if (what != NULL)
+		return why_set(why, RC_CONFIG,
+		        "%s changed: that takes a restart", what);
+	return RC_OK;
+}
+
+static void processes_init(struct generation *g)
+{
+	g->keeper = (struct process){ .sup = g->sup,
+		.gen = g,
+		.kind = PROCESS_KEEPER,
+		.row = 2 + g->set };
+	for (unsigned i = 0; i < g->n_workers; i++)
+		g->workers[i] = (struct process){ .sup = g->sup,
+			.gen = g,
+			.kind = PROCESS_WORKER,
+			.index = i,
+			.row = 4 + 2 * i + g->set };
+}
+
+enum rc generation_new(struct generation **out, struct supervisor *s,
+        const struct generation *before, bool reread)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+	struct why why = WHY_NONE;
+	enum rc rc;
+
+	*out = NULL;
+	if (g == NULL)
+		return RC_NOMEM;
+	*g = (struct generation){ .sup = s,
+		.number = s->last_number + 1,
+		.set = before != NULL ? 1 - before->set : 0,
+		.bundle_fd = -1,
+		.tls_fd = -1,
+		.admin_fd = -1,
+		.prometheus_fd = -1,
+		.policy = BUF_INIT(POLICY_MAX_BYTES),
+		.tls_spki = BUF_INIT(TLS_MAX_BYTES),
+		.tls_key = BUF_INIT(TLS_MAX_BYTES),
+		.tls_chain = BUF_INIT(TLS_MAX_BYTES) };
+	rc = reread ? load(g, &why) : load_again(g, before, &why);
+	if (rc == RC_OK) {
+		g->n_workers = workers_wanted(g->conf);
+		rc = compile_policy(g->conf, g->number, &g->policy, &why);
+	}
+	if (rc == RC_OK && before != NULL)
+		rc = check_unchanged(g, before, &why);
+	if (rc == RC_OK)
+		rc = sockets_open(g, before, &why);
+	if (rc != RC_OK) {
+		log_event(LOG_ERROR, "config.refused", "why",
+		        why.text[0] != '\0' ? why.text : rc_info(rc)->text,
+		        NULL);
+		generation_free(g);
+		return rc;
+	}
+	processes_init(g);
+	s->last_number = g->number;
+	*out = g;
+	return RC_OK;
+}
+
+void generation_free(struct generation *g)
+{
+	if (g == NULL)
+		return;
+	process_close(&g->keeper);
+	for (unsigned i = 0; i < g->n_workers; i++)
+		process_close(&g->workers[i]);
+	ports_close(&g->est);
+	ports_close(&g->http);
+	if (g->bundle_fd >= 0)
+		close(g->bundle_fd);
+	if (g->tls_fd >= 0)
+		close(g->tls_fd);
+	if (g->admin_fd >= 0)
+		close(g->admin_fd);
+	if (g->prometheus_fd >= 0)
+		close(g->prometheus_fd);
+	buf_free(&g->policy);
+	buf_free(&g->tls_spki);
+	buf_wipe(&g->tls_key);
+	buf_free(&g->tls_chain);
+	conf_free(g->conf);
+	free(g);
+}
+
+/* --- bringing it up: signer, TLS key, keeper, certificate, workers */
+static void start_keeper(struct generation *g)
+{
+	struct why why = WHY_NONE;
+
+	if (g->keeper.pid == 0 && process_start(&g->keeper, &why) != RC_OK)
+		supervisor_fail(g->sup, "keeper", why.text);
+}
+
+static void start_workers(struct generation *g)
+{
+	struct buf b = BUF_INIT(TLS_MAX_BYTES * 2);
+	struct why why = WHY_NONE;
+
+	if (g->est.n > 0) {
+		control_tls_pack(&b, buf_bytes(&g->tls_chain),
+		        buf_bytes(&g->tls_key), g->sup->ticket_secret);
+		g->tls_fd = b.failed == RC_OK
+		        ? ipc_memfd("mica-tls", buf_bytes(&b))
+		        : -1;
+		buf_wipe(&b);
+		if (g->tls_fd < 0) {
+			supervisor_fail(g->sup, "workers", "memfd failed");
+			return;
+		}
+	}
+	for (unsigned i = 0; i < g->n_workers; i++)
+		if (process_start(&g->workers[i], &why) != RC_OK) {
+			supervisor_fail(g->sup, "workers", why.text);
+			return;
+		}
+}
+
+void generation_signer_ready(struct generation *g)
+{
+	if (g->serving || g->keeper.pid != 0)
+		return;
+	if (g->est.n > 0)
+		supervisor_want_tls_key(g->sup, g);
+	else
+		start_keeper(g);
+}
+
+/* key_pem empty: not the signer's to give; chain_pem not empty: configured. */
+void generation_tls_key(
+        struct generation *g, struct bytes spki, struct bytes key_pem)
+{
+	if (g->tls_key.n > 0)
+		return;
+	buf_add(&g->tls_spki, spki);
+	buf_add(&g->tls_key, key_pem);
+	if (g->conf->listen.est_certificate.path != NULL)
+		buf_add(&g->tls_chain, g->conf->listen.est_certificate.content);
+	start_keeper(g);
+}
+
+static void check_all_ready(struct generation *g)
+{
+	if (g->serving || !g->keeper.ready)
+		return;
+	for (unsigned i = 0; i < g->n_workers; i++)
+		if (!g->workers[i].ready)
+			return;
+	g->serving = true;
+	supervisor_generation_up(g->sup, g);
+}
+
+static void keeper_ready(struct generation *g)
+{
+	struct supervisor *s = g->sup;
+	struct buf b = BUF_INIT(16);
+	bool wants_cert = g->est.n > 0 && g->tls_chain.n == 0;
+
+	for (unsigned i = 0; i < s->n_dead_slots; i++) {
+		buf_reset(&b);
+		pack_u64(&b, s->dead_slots[i]);
+		if (process_send(&g->keeper, CONTROL_SLOT_DEAD,
+		            buf_bytes(&b)) != RC_OK)
+			break;
+	}
+	buf_free(&b);
+	if (wants_cert &&
+	        process_send(&g->keeper, CONTROL_TLS_KEY,
+	                buf_bytes(&g->tls_spki)) != RC_OK)
+		supervisor_fail(s, "keeper", "cannot be reached");
+	if (!wants_cert && g->workers[0].pid == 0 && !g->serving)
+		start_workers(g);
+}
+
+static void tls_cert(struct generation *g, struct bytes chain_pem)
+{
+	if (g->tls_chain.n > 0)
+		return;
+	buf_add(&g->tls_chain, chain_pem);
+	loop_timer_set_ms(
+	        g->sup->rotate, g->conf->listen.est_validity_s * 1000 * 2 / 3);
+	start_workers(g);
+}
+
+void generation_message(
+        struct generation *g, struct process *p, const struct ipc_msg *msg)
+{
+	struct unpack u = unpack_of(msg->body);
+	bool keeper = p->kind == PROCESS_KEEPER;
+
+	for (unsigned i = 0; i < msg->n_fds; i++)
+		close(msg->fds[i]);
+	switch (msg->type) {
+	case CONTROL_READY:
+		p->slot = unpack_u64(&u);
+		p->ready = true;
+		if (keeper)
+			keeper_ready(g);
+		check_all_ready(g);
+		supervisor_tell_processes(g->sup);
+		break;
+	case CONTROL_SLOT_CLEARED:
+		if (keeper)
+			supervisor_slot_cleared(g->sup, unpack_u64(&u));
+		break;
+	case CONTROL_TLS_CERT:
+		if (keeper)
+			tls_cert(g, msg->body);
+		break;
+	default:
+		break;
+	}
+}
+
+/* --- letting it go */
+bool generation_running(const struct generation *g)
+{
+	if (g->keeper.pid != 0)
+		return true;
+	for (unsigned i = 0; i < g->n_workers; i++)
+		if (g->workers[i].pid != 0)
+			return true;
+	return false;
+}
+
+/* Workers first: what they finish may still need the keeper. */
+void generation_leave(struct generation *g)
+{
+	bool any = false;
+
+	g->leaving = true;
+	for (unsigned i = 0; i < g->n_workers; i++) {
+		any = any || g->workers[i].pid != 0;
+		if (!g->workers[i].leaving)
+			process_leave(&g->workers[i]);
+	}
+	if (!any && !g->keeper.leaving)
+		process_leave(&g->keeper);
+}
+
+void generation_kill(struct generation *g)
+{
+	g->leaving = true;
+	for (unsigned i = 0; i < g->n_workers; i++)
+		process_kill(&g->workers[i]);
+	process_kill(&g->keeper);
+}

@@ -1,0 +1,21 @@
+/* cmd/health.h - /metrics, /healthz and /readyz on the metrics listener. healthz:
+ * this process answers. readyz: every process serves, the store takes writes,
+ * the clock is not below its floor; else 503 and a line that says what is not.
+ */
+#ifndef MICA_CMD_HEALTH_H
+#define MICA_CMD_HEALTH_H
+
+#include "base/metrics.h"
+#include "net/route.h"
+#include "storage/store.h"
+
+struct health;
+
+MUST_CHECK enum rc health_new(struct health **out, struct metrics *metrics);
+void health_free(struct health *h); /* NULL is a no-op */
+/* Borrowed from h. */
+const struct http_routes *health_routes(const struct health *h);
+void health_set_ready(struct health *h, bool all_processes);
+void health_set_store(struct health *h, const struct store_stat *stat);
+
+#endif

@@ -1,0 +1,348 @@
+#include "cmd/keeper.h"
+#include "admin/admin.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "cmd/health.h"
+#include "cmd/runtime.h"
+#include "cmd/tls_identity.h"
+#include "net/http.h"
+#include "net/listen.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TICK_MS 1000
+/* Dead processes' slots that wait for their intents to be abandoned. */
+#define SLOTS_MAX 1024
+
+struct keeper {
+	struct runtime r;
+	struct admin *admin;
+	struct health *health;
+	struct tls_identity *identity;
+	struct http_server *http;
+	struct loop_timer *tick, *pending;
+	struct store_abandon abandon;
+	uint64_t slots[SLOTS_MAX];
+	unsigned n_slots;
+	bool abandoning;
+	bool draining;
+};
+
+/* --- start: one store write at a time, waited for on the loop */
+struct wait {
+	struct loop *loop;
+	enum rc rc;
+};
+
+static void waited(struct store_op *op)
+{
+	struct wait *wait = op->ctx;
+
+	wait->rc = op->rc;
+	loop_stop(wait->loop);
+}
+
+static enum rc wait_for(
+        struct wait *wait, enum rc begun, struct store_op *op, struct why *why)
+{
+	enum rc rc = begun;
+
+	if (rc == RC_PENDING) {
+		rc = loop_run(wait->loop);
+		if (rc == RC_OK)
+			rc = wait->rc;
+	}
+	if (rc != RC_OK && why->text[0] == '\0')
+		*why = op->why;
+	return rc;
+}
+
+static enum rc enter_authority(
+        struct keeper *k, const struct authority *a, struct why *why)
+{
+	struct wait wait = { .loop = k->r.loop };
+	struct store_authority_put put = { .der = a->der,
+		.op = { .done = waited, .ctx = &wait, .actor = k->r.actor } };
+
+	snprintf(put.authority.name, sizeof(put.authority.name), "%s",
+	        a->conf->name);
+	memcpy(put.authority.cert_hash, a->cert_hash,
+	        sizeof(put.authority.cert_hash));
+	return wait_for(
+	        &wait, store_authority_put(k->r.store, &put), &put.op, why);
+}
+
+static enum rc abandon_others(struct keeper *k, struct why *why)
+{
+	struct wait wait = { .loop = k->r.loop };
+	struct store_abandon op = { .what = ABANDON_OTHERS,
+		.op = { .done = waited, .ctx = &wait, .actor = k->r.actor } };
+	uint32_t total = 0;
+	struct log_num n;
+	enum rc rc;
+
+	do {
+		rc = wait_for(
+		        &wait, store_abandon(k->r.store, &op), &op.op, why);
+		total += rc == RC_OK ? op.abandoned : 0;
+	} while (rc == RC_OK && op.more);
+	if (total > 0)
+		log_event(LOG_NOTICE, "store.abandoned", "intents",
+		        log_i64(&n, total), NULL);
+	return rc;
+}
+
+static enum rc audit_start(struct keeper *k, struct why *why)
+{
+	struct wait wait = { .loop = k->r.loop };
+	struct store_audit op = { .event = "keeper.start",
+		.object = "",
+		.detail = k->r.args->daemon_start ? "daemon start" : "restart",
+		.op = { .done = waited, .ctx = &wait, .actor = k->r.actor } };
+
+	return wait_for(&wait, store_audit(k->r.store, &op), &op.op, why);
+}
+
+static enum rc enter_all(struct keeper *k, struct why *why)
+{
+	enum rc rc = audit_start(k, why);
+
+	for (size_t i = 0;
+	        rc == RC_OK && i < authorities_count(k->r.authorities); i++)
+		rc = enter_authority(
+		        k, authorities_at(k->r.authorities, i), why);
+	if (rc == RC_OK && k->r.args->daemon_start)
+		rc = abandon_others(k, why);
+	return rc;
+}
+
+/* --- dead processes' intents */
+static void abandon_next(struct keeper *k);
+
+static void tell_cleared(struct keeper *k, uint64_t slot)
+{
+	struct buf b = BUF_INIT(16);
+
+	pack_u64(&b, slot);
+	if (runtime_tell(&k->r, CONTROL_SLOT_CLEARED, buf_bytes(&b)) != RC_OK)
+		log_event(LOG_WARN, "control.failed", NULL);
+	buf_free(&b);
+}
+
+static void abandoned(struct store_op *op)
+{
+	struct keeper *k = op->ctx;
+	struct log_num n, slot;
+
+	k->abandoning = false;
+	if (op->rc != RC_OK) {
+		log_event(LOG_WARN, "store.abandon_failed", "why", op->why.text,
+		        NULL);
+		return; /* the next tick tries again */
+	}
+	if (k->abandon.abandoned > 0)
+		log_event(LOG_NOTICE, "store.abandoned", "intents",
+		        log_i64(&n, k->abandon.abandoned), "slot",
+		        log_i64(&slot, (int64_t)k->abandon.slot), NULL);
+	metric_add(k->r.metrics, METRIC_CERTS_ABANDONED, k->abandon.abandoned);
+	if (!k->abandon.more) {
+		tell_cleared(k, k->slots[0]);
+		k->n_slots--;
+		memmove(k->slots, k->slots + 1,
+		        k->n_slots * sizeof(k->slots[0]));
+	}
+	abandon_next(k);
+}
+
+static void abandon_next(struct keeper *k)
+{
+	enum rc rc;
+
+	if (k->abandoning || k->n_slots == 0)
+		return;
+	k->abandon = (struct store_abandon){ .what = ABANDON_SLOT,
+		.slot = k->slots[0],
+		.op = { .done = abandoned, .ctx = k, .actor = k->r.actor } };
+	rc = store_abandon(k->r.store, &k->abandon);
+	k->abandoning = rc == RC_PENDING;
+}
+
+static void slot_dead(struct keeper *k, uint64_t slot)
+{
+	for (unsigned i = 0; i < k->n_slots; i++)
+		if (k->slots[i] == slot)
+			return;
+	if (k->n_slots < SLOTS_MAX)
+		k->slots[k->n_slots++] = slot;
+	abandon_next(k);
+}
+
+/* --- the supervisor's messages */
+static void processes(struct keeper *k, struct bytes body)
+{
+	struct control_process in[CONTROL_PROCESSES_MAX];
+	struct admin_process out[CONTROL_PROCESSES_MAX];
+	size_t n = control_processes_unpack(body, in, CONTROL_PROCESSES_MAX);
+	bool all = n > 0;
+
+	for (size_t i = 0; i < n; i++) {
+		out[i] = (struct admin_process){ .pid = in[i].pid,
+			.ready = in[i].ready,
+			.restarts = in[i].restarts };
+		memcpy(out[i].name, in[i].name, sizeof(out[i].name));
+		all = all && in[i].ready;
+	}
+	admin_set_processes(k->admin, out, n);
+	health_set_ready(k->health, all);
+}
+
+static void on_control(void *ctx, const struct ipc_msg *msg)
+{
+	struct keeper *k = ctx;
+	struct unpack u = unpack_of(msg->body);
+
+	switch (msg->type) {
+	case CONTROL_SLOT_DEAD:
+		slot_dead(k, unpack_u64(&u));
+		break;
+	case CONTROL_TLS_KEY:
+		tls_identity_issue(k->identity, msg->body);
+		break;
+	case CONTROL_PROCESSES:
+		processes(k, msg->body);
+		break;
+	default:
+		break;
+	}
+}
+
+/* --- periodic */
+static void on_tick(void *ctx)
+{
+	struct keeper *k = ctx;
+	struct store_stat stat = { .op = { .actor = k->r.actor } };
+
+	if (store_stat(k->r.store, &stat) == RC_OK) {
+		metric_set(k->r.metrics, METRIC_STORE_FREE_BYTES,
+		        stat.disk_free_bytes);
+		metric_set(k->r.metrics, METRIC_STORE_HALTED, stat.halted);
+		health_set_store(k->health, &stat);
+	}
+	metric_set(k->r.metrics, METRIC_LOOP_LONGEST_US,
+	        (uint64_t)loop_longest_us(k->r.loop));
+	abandon_next(k);
+	tls_identity_tick(k->identity);
+	loop_timer_set_ms(k->tick, TICK_MS);
+}
+
+/* --- ending */
+static void finish(void *ctx)
+{
+	struct keeper *k = ctx;
+
+	if (issuer_pending(k->r.issuer) == 0 && !k->abandoning)
+		loop_stop(k->r.loop);
+	else
+		loop_timer_set_ms(k->pending, 20);
+}
+
+static void on_stop(void *ctx)
+{
+	struct keeper *k = ctx;
+
+	if (k->draining)
+		return;
+	k->draining = true;
+	http_server_drain(k->http, finish, k);
+}
+
+/* --- opening */
+static enum rc open_listener(struct keeper *k, int fd,
+        const struct http_routes *routes, struct why *why)
+{
+	struct http_listener l = { .fd = fd, .routes = routes };
+	enum rc rc = listen_inherited(fd, why);
+
+	return rc != RC_OK ? rc : http_server_listen(k->http, &l);
+}
+
+static enum rc open_http(struct keeper *k, struct why *why)
+{
+	struct http_limits l = HTTP_LIMITS_DEFAULT;
+	struct admin_opts ao = { .conf = k->r.conf,
+		.loop = k->r.loop,
+		.store = k->r.store,
+		.authorities = k->r.authorities,
+		.authorizer = k->r.authorizer,
+		.issuer = k->r.issuer,
+		.metrics = k->r.metrics,
+		.own_uid = k->r.args->own_uid };
+	enum rc rc = admin_new(&k->admin, &ao);
+
+	if (rc == RC_OK)
+		rc = health_new(&k->health, k->r.metrics);
+	if (rc == RC_OK)
+		rc = http_server_new(&k->http, k->r.loop, &l, NULL);
+	if (rc == RC_OK)
+		rc = open_listener(
+		        k, CHILD_FD_ADMIN, admin_routes(k->admin), why);
+	if (rc == RC_OK && k->r.conf->listen.metrics[0] != '\0')
+		rc = open_listener(
+		        k, CHILD_FD_PROMETHEUS, health_routes(k->health), why);
+	return rc;
+}
+
+static enum rc open_all(
+        struct keeper *k, const struct child_args *args, struct why *why)
+{
+	enum rc rc = runtime_open(&k->r, args, on_control, on_stop, k, why);
+
+	if (rc == RC_OK)
+		rc = sandbox_enter(SANDBOX_KEEPER, NULL, 0, why);
+	if (rc == RC_OK)
+		rc = enter_all(k, why);
+	if (rc == RC_OK)
+		rc = runtime_open_ca(&k->r, why);
+	if (rc == RC_OK)
+		rc = tls_identity_new(&k->identity, &k->r);
+	if (rc == RC_OK)
+		rc = loop_timer_new(&k->tick, k->r.loop, on_tick, k);
+	if (rc == RC_OK)
+		rc = loop_timer_new(&k->pending, k->r.loop, finish, k);
+	if (rc == RC_OK)
+		rc = open_http(k, why);
+	if (rc != RC_OK)
+		return rc;
+	on_tick(k);
+	return runtime_ready(&k->r);
+}
+
+int keeper_run(const struct child_args *args)
+{
+	struct keeper *k = calloc(1, sizeof(*k));
+	struct why why = WHY_NONE;
+	bool clean;
+	enum rc rc;
+
+	if (k == NULL)
+		return 1;
+	rc = open_all(k, args, &why);
+	if (rc == RC_OK)
+		rc = loop_run(k->r.loop);
+	if (rc != RC_OK)
+		log_event(LOG_ERROR, "keeper.failed", "why",
+		        why.text[0] != '\0' ? why.text : rc_info(rc)->text,
+		        NULL);
+	clean = rc == RC_OK && k->draining;
+	http_server_free(k->http);
+	admin_free(k->admin);
+	health_free(k->health);
+	tls_identity_free(k->identity);
+	loop_timer_free(k->tick);
+	loop_timer_free(k->pending);
+	runtime_close(&k->r);
+	free(k);
+	return clean ? 0 : 1;
+}

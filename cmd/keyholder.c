@@ -1,0 +1,132 @@
+/* The supervisor's side of the control pair with mica-signer. */
+#include "base/log.h"
+#include "base/text.h"
+#include "ca/signer/proto.h"
+#include "der/alg.h"
+#include "cmd/supervisor.h"
+#include <unistd.h>
+
+#define TLS_KEY_NAME "est-listener"
+#define PEM_MAX_BYTES 16384
+
+static struct generation *generation_by(struct supervisor *s, uint64_t number)
+{
+	struct generation *const all[] = { s->now, s->next, s->old };
+
+	for (unsigned i = 0; i < 3; i++)
+		if (all[i] != NULL && all[i]->number == number)
+			return all[i];
+	return NULL;
+}
+
+static void send(
+        struct supervisor *s, uint16_t type, uint64_t id, struct bytes body)
+{
+	struct ipc_msg msg = { .type = type, .id = id, .body = body };
+
+	if (s->signer.control == NULL ||
+	        ipc_send(s->signer.control, &msg) != RC_OK)
+		log_event(LOG_WARN, "signer.unreachable", NULL);
+}
+
+/* The ids of our requests are the generations' numbers. */
+void supervisor_send_policy(struct supervisor *s, struct generation *g)
+{
+	send(s, PROTO_POLICY, g->number, buf_bytes(&g->policy));
+}
+
+void supervisor_drop_policy(struct supervisor *s, uint32_t number)
+{
+	struct buf b = BUF_INIT(64);
+
+	proto_policy_drop_pack(&b, number);
+	send(s, PROTO_POLICY_DROP, 0, buf_bytes(&b));
+	buf_free(&b);
+}
+
+void supervisor_want_tls_key(struct supervisor *s, struct generation *g)
+{
+	struct buf b = BUF_INIT(256);
+
+	proto_make_key_pack(&b, TLS_KEY_NAME, KEY_P256);
+	send(s, PROTO_MAKE_KEY, g->number, buf_bytes(&b));
+	buf_free(&b);
+}
+
+static void on_hello(struct supervisor *s, struct bytes body)
+{
+	struct generation *const all[] = { s->now, s->next, s->old };
+	struct proto_hello hello;
+
+	if (proto_hello_unpack(&hello, body) != RC_OK ||
+	        hello.version != PROTO_VERSION) {
+		supervisor_fail(s, "signer", "speaks another version");
+		return;
+	}
+	s->signer.ready = true;
+	for (unsigned i = 0; i < 3; i++)
+		if (all[i] != NULL)
+			supervisor_send_policy(s, all[i]);
+	supervisor_tell_processes(s);
+}
+
+static void on_done(struct supervisor *s, uint64_t id, struct bytes body)
+{
+	struct generation *g = generation_by(s, id);
+	struct proto_done done;
+
+	if (g == NULL)
+		return;
+	if (proto_done_unpack(&done, body) != RC_OK)
+		done = (struct proto_done){ .rc = RC_MALFORMED };
+	if (done.rc == RC_OK) {
+		generation_signer_ready(g);
+		return;
+	}
+	log_event(
+	        LOG_ERROR, "signer.policy_refused", "why", done.why.text, NULL);
+	supervisor_generation_failed(s, g);
+}
+
+static void key_pem(struct buf *out, struct bytes der)
+{
+	buf_add_str(out, "-----BEGIN PRIVATE KEY-----\n");
+	base64_encode(out, der, 64);
+	buf_add_str(out, "-----END PRIVATE KEY-----\n");
+}
+
+static void on_key(struct supervisor *s, uint64_t id, struct bytes body)
+{
+	struct generation *g = generation_by(s, id);
+	struct buf pem = BUF_INIT(PEM_MAX_BYTES);
+	struct proto_key key;
+
+	if (g == NULL)
+		return;
+	if (proto_key_unpack(&key, body) != RC_OK) {
+		supervisor_generation_failed(s, g);
+		return;
+	}
+	key_pem(&pem, key.private_der);
+	generation_tls_key(g, key.spki, buf_bytes(&pem));
+	buf_wipe(&pem);
+}
+
+void supervisor_signer_message(struct supervisor *s, const struct ipc_msg *msg)
+{
+	for (unsigned i = 0; i < msg->n_fds; i++)
+		close(msg->fds[i]);
+	switch (msg->type) {
+	case PROTO_HELLO:
+		on_hello(s, msg->body);
+		break;
+	case PROTO_DONE:
+		on_done(s, msg->id, msg->body);
+		break;
+	case PROTO_KEY:
+		on_key(s, msg->id, msg->body);
+		break;
+	default:
+		break;
+	}
+}

@@ -1,0 +1,345 @@
+/* One child process: start, notice its death, start it again. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "ca/signer/proto.h"
+#include "cmd/supervisor.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+const char *process_name(const struct process *p, char out[24])
+{
+	static const char *const names[] = { "signer", "keeper", "worker" };
+
+	if (p->kind == PROCESS_WORKER)
+		snprintf(out, 24, "worker-%u", p->index + 1);
+	else
+		snprintf(out, 24, "%s", names[p->kind]);
+	return out;
+}
+
+static void on_message(void *ctx, const struct ipc_msg *msg)
+{
+	struct process *p = ctx;
+
+	if (p->kind == PROCESS_SIGNER)
+		supervisor_signer_message(p->sup, msg);
+	else
+		generation_message(p->gen, p, msg);
+}
+
+/* The pair closes a moment before an ending process is reaped. One that goes on
+ * has sent a frame that is none, and is not to be trusted any more. */
+static void on_dead(void *ctx, const struct why *why)
+{
+	struct process *p = ctx;
+	char name[24];
+
+	log_event(LOG_INFO, "process.silent", "process", process_name(p, name),
+	        "why", why->text, NULL);
+	if (p->pid > 0 && !p->leaving && !p->sup->stopping)
+		kill(p->pid, SIGKILL);
+}
+
+static void signer_fds(
+        const struct process *p, int control, int fds[], unsigned *n)
+{
+	const struct supervisor *s = p->sup;
+	unsigned k = 0;
+
+	fds[k++] = control;
+	fds[k++] = s->keys_fd;
+	fds[k++] = s->metrics_fd;
+	for (unsigned set = 0; set < 2; set++)
+		for (unsigned i = 0; i < s->n_pairs; i++)
+			fds[k++] = s->pairs[set][i][1];
+	*n = k;
+}
+
+static void child_fd_list(
+        const struct process *p, int control, int fds[], unsigned *n)
+{
+	const struct supervisor *s = p->sup;
+	const struct generation *g = p->gen;
+	bool keeper = p->kind == PROCESS_KEEPER;
+	unsigned w = p->index;
+
+#define FD(which) fds[CHILD_FD_##which - CHILD_FIRST_FD]
+	FD(CONTROL) = control;
+	FD(BUNDLE) = g->bundle_fd;
+	FD(METRICS) = s->metrics_fd;
+	FD(SHARED) = s->shared_fd;
+	FD(SIGNER) = s->pairs[g->set][keeper ? 0 : w + 1][0];
+	FD(STORE) = s->store_fd;
+	FD(EST) = keeper || g->est.n == 0 ? -1 : g->est.fds[w];
+	FD(HTTP) = keeper || g->http.n == 0 ? -1 : g->http.fds[w];
+	FD(TLS) = keeper ? -1 : g->tls_fd;
+	FD(ADMIN) = keeper ? g->admin_fd : -1;
+	FD(PROMETHEUS) = keeper ? g->prometheus_fd : -1;
+#undef FD
+	*n = CHILD_FD_END - CHILD_FIRST_FD;
+}
+
+/* The words of a child's argv, kept while it is spawned. */
+#define WORDS_MAX (CHILD_FDS_MAX + CONF_ENTRIES_MAX)
+#define WORD_BYTES 256
+struct words {
+	const char *argv[WORDS_MAX + 1];
+	char text[WORDS_MAX][WORD_BYTES];
+	unsigned n;
+	bool cut;
+};
+
+static void word(struct words *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void word(struct words *w, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	if (w->n == WORDS_MAX) {
+		w->cut = true;
+		return;
+	}
+	va_start(ap, fmt);
+	n = vsnprintf(w->text[w->n], WORD_BYTES, fmt, ap);
+	va_end(ap);
+	w->cut = w->cut || n < 0 || n >= WORD_BYTES;
+	w->argv[w->n] = w->text[w->n];
+	w->n++;
+}
+
+/* mica-signer(8) has the options. */
+static void signer_words(const struct process *p, struct words *w)
+{
+	static const char *const levels[] = { "error", "warn", "notice", "info",
+		"debug" };
+	const struct supervisor *s = p->sup;
+	const struct conf *c = s->now->conf;
+	int fd = CHILD_FIRST_FD;
+
+	word(w, "mica-signer");
+	word(w, "--serve");
+	word(w, "--control-fd=%d", fd++);
+	word(w, "--keys-fd=%d", fd++);
+	word(w, "--metrics-fd=%d", fd++);
+	word(w, "--metrics-row=%u", p->row);
+	for (unsigned i = 0; i < 2 * s->n_pairs; i++)
+		word(w, "--client-fd=%d", fd++);
+	for (size_t i = 0; i < c->n_keys; i++) {
+		const struct conf_key *k = &c->keys[i];
+		bool locked = k->passphrase_file != NULL;
+
+		word(w, "--key=%s:%s%s%s", k->name, k->file, locked ? ":" : "",
+		        locked ? k->passphrase_file : "");
+	}
+	word(w, "--log-level=%s", levels[c->log_level]);
+	word(w, "--log-form=%s", c->log_form == LOG_JSON ? "json" : "text");
+}
+
+static void child_words(const struct process *p, struct words *w)
+{
+	bool keeper = p->kind == PROCESS_KEEPER;
+
+	word(w, "micad");
+	word(w, "--role=%s", keeper ? "keeper" : "worker");
+	word(w, "--index=%u", p->index);
+	word(w, "--row=%u", p->row);
+	word(w, "--workers=%u", p->gen->n_workers);
+	word(w, "--parent=%u", (unsigned)getpid());
+	if (keeper && !p->sup->store_known)
+		word(w, "--daemon-start");
+	if (p->sup->root)
+		word(w, "--own-uid");
+}
+
+static enum rc spawn(struct process *p, int control, struct why *why)
+{
+	struct supervisor *s = p->sup;
+	bool signer = p->kind == PROCESS_SIGNER;
+	struct words *w = calloc(1, sizeof(*w));
+	int fds[CHILD_FDS_MAX];
+	struct child_spec spec = { .become = s->root, .fds = fds };
+	enum rc rc;
+
+	if (w == NULL)
+		return RC_NOMEM;
+	if (signer) {
+		signer_fds(p, control, fds, &spec.n_fds);
+		signer_words(p, w);
+	} else {
+		child_fd_list(p, control, fds, &spec.n_fds);
+		child_words(p, w);
+	}
+	spec.argv = w->argv;
+	spec.exe_fd = signer ? s->signer_exe_fd : s->exe_fd;
+	spec.uid = signer ? s->signer_uid : s->uid;
+	spec.gid = signer ? s->signer_gid : s->gid;
+	rc = w->cut ? why_set(why, RC_TOOBIG, "a key's file name is too long")
+	            : child_spawn(&p->pid, &spec, why);
+	free(w);
+	return rc;
+}
+
+enum rc process_start(struct process *p, struct why *why)
+{
+	int pair[2] = { -1, -1 };
+	enum rc rc;
+	char name[24];
+	struct log_num pid;
+
+	p->ready = p->leaving = false;
+	p->slot = 0;
+	ipc_free(p->control);
+	p->control = NULL;
+	rc = ipc_pair(pair);
+	if (rc != RC_OK)
+		return why_set(why, rc, "socketpair: %s", strerror(errno));
+	rc = ipc_new(
+	        &p->control, p->sup->loop, pair[0], on_message, on_dead, p);
+	if (rc != RC_OK) {
+		close(pair[0]);
+		close(pair[1]);
+		return why_set(why, rc, "out of memory");
+	}
+	rc = spawn(p, pair[1], why);
+	close(pair[1]);
+	if (rc != RC_OK)
+		return rc;
+	if (p->kind != PROCESS_SIGNER)
+		p->sup->store_known = true;
+	log_event(LOG_INFO, "process.start", "process", process_name(p, name),
+	        "pid", log_i64(&pid, p->pid), NULL);
+	return RC_OK;
+}
+
+/* Deaths within the window, this one counted. */
+static unsigned recent_deaths(struct process *p)
+{
+	int64_t now = clock_mono_us();
+	unsigned n = 0;
+
+	memmove(p->deaths_us + 1, p->deaths_us,
+	        (DEATHS_MAX - 1) * sizeof(p->deaths_us[0]));
+	p->deaths_us[0] = now;
+	while (n < DEATHS_MAX && p->deaths_us[n] != 0 &&
+	        now - p->deaths_us[n] < DEATHS_WINDOW_S * 1000000LL)
+		n++;
+	return n;
+}
+
+static void again(void *ctx)
+{
+	struct process *p = ctx;
+	struct why why = WHY_NONE;
+	char name[24];
+
+	if (p->pid != 0 || p->leaving || p->sup->stopping)
+		return;
+	if (p->kind == PROCESS_WORKER &&
+	        generation_open_ports(p->gen, p->index, &why) != RC_OK)
+		goto failed;
+	if (process_start(p, &why) == RC_OK)
+		return;
+failed:
+	log_event(LOG_ERROR, "process.start_failed", "process",
+	        process_name(p, name), "why", why.text, NULL);
+	loop_timer_set_ms(p->again, BACKOFF_FIRST_MS);
+}
+
+static void start_again(struct process *p)
+{
+	unsigned deaths = recent_deaths(p);
+	struct why why = WHY_NONE;
+
+	p->restarts++;
+	metric_add(p->sup->metrics, METRIC_PROCESS_RESTARTS, 1);
+	if (p->again == NULL &&
+	        loop_timer_new(&p->again, p->sup->loop, again, p) != RC_OK) {
+		supervisor_fail(p->sup, "process", "out of memory");
+		return;
+	}
+	if (deaths < DEATHS_MAX) {
+		p->backoff_ms = BACKOFF_FIRST_MS;
+		if (process_start(p, &why) != RC_OK)
+			loop_timer_set_ms(p->again, BACKOFF_FIRST_MS);
+		return;
+	}
+	if (p->kind == PROCESS_WORKER)
+		generation_close_ports(p->gen, p->index);
+	loop_timer_set_ms(p->again, p->backoff_ms);
+	p->backoff_ms *= 2;
+	if (p->backoff_ms > BACKOFF_MAX_MS)
+		p->backoff_ms = BACKOFF_MAX_MS;
+}
+
+static void log_death(const struct process *p, int status)
+{
+	char name[24];
+	struct log_num pid, how;
+	bool clean =
+	        p->leaving && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+	log_event(clean ? LOG_INFO : LOG_WARN, "process.end", "process",
+	        process_name(p, name), "pid", log_i64(&pid, p->pid),
+	        WIFSIGNALED(status) ? "signal" : "status",
+	        log_i64(&how,
+	                WIFSIGNALED(status) ? WTERMSIG(status)
+	                                    : WEXITSTATUS(status)),
+	        NULL);
+}
+
+void process_died(struct process *p, int status)
+{
+	bool was_up = p->ready || p->restarts > 0;
+
+	log_death(p, status);
+	p->pid = 0;
+	p->ready = false;
+	ipc_free(p->control);
+	p->control = NULL;
+	supervisor_process_down(p->sup, p);
+	if (p->leaving || p->sup->stopping)
+		return;
+	if (was_up)
+		start_again(p);
+	else
+		supervisor_start_failed(p->sup, p);
+}
+
+enum rc process_send(struct process *p, uint16_t type, struct bytes body)
+{
+	struct ipc_msg msg = { .type = type, .body = body };
+
+	return p->control == NULL ? RC_CLOSED : ipc_send(p->control, &msg);
+}
+
+void process_leave(struct process *p)
+{
+	uint16_t type = p->kind == PROCESS_SIGNER ? PROTO_STOP : CONTROL_DRAIN;
+
+	p->leaving = true;
+	if (p->again != NULL)
+		loop_timer_cancel(p->again);
+	if (p->pid > 0 && process_send(p, type, BYTES_NONE) != RC_OK)
+		kill(p->pid, SIGTERM);
+}
+
+void process_kill(struct process *p)
+{
+	p->leaving = true;
+	if (p->pid > 0)
+		kill(p->pid, SIGKILL);
+}
+
+void process_close(struct process *p)
+{
+	loop_timer_free(p->again);
+	p->again = NULL;
+	ipc_free(p->control);
+	p->control = NULL;
+}

@@ -1,0 +1,162 @@
+/* cmd/supervisor.h - the parent of all: binds sockets, starts the signer, the
+ * keeper and the workers, starts them again when they die, hands over to new
+ * ones on SIGHUP. It parses no peer's byte and holds no store. The parts:
+ * supervisor.c (life of the daemon), generation.c (one configuration and its
+ * processes), process.c (one process). */
+#ifndef MICA_CMD_SUPERVISOR_H
+#define MICA_CMD_SUPERVISOR_H
+
+#include "base/ipc.h"
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "base/why.h"
+#include "cmd/child.h"
+#include "cmd/control.h"
+#include "conf/conf.h"
+
+#define WORKERS_MAX 24
+/* Third death in so many seconds: the listening sockets close meanwhile. */
+#define DEATHS_MAX 3
+#define DEATHS_WINDOW_S 10
+#define BACKOFF_FIRST_MS 1000
+#define BACKOFF_MAX_MS 30000
+#define DEAD_SLOTS_MAX 1024
+
+struct supervisor;
+struct generation;
+
+enum process_kind { PROCESS_SIGNER, PROCESS_KEEPER, PROCESS_WORKER };
+
+struct process {
+	struct supervisor *sup;
+	struct generation *gen; /* NULL: the signer, of no generation */
+	enum process_kind kind;
+	unsigned index; /* of a worker */
+	unsigned row;   /* in the metrics */
+	pid_t pid;      /* 0: not running */
+	bool ready;
+	bool leaving; /* told to go: its death is no failure */
+	uint64_t slot;
+	struct ipc *control;
+	int64_t deaths_us[DEATHS_MAX]; /* newest first */
+	uint32_t restarts;
+	int64_t backoff_ms;
+	struct loop_timer *again;
+};
+
+/* Listening sockets of one port, one a worker. */
+struct ports {
+	char address[128]; /* "": off */
+	int fds[WORKERS_MAX];
+	unsigned n;
+};
+
+/* One configuration, and the processes that run by it. */
+struct generation {
+	struct supervisor *sup;
+	uint32_t number; /* from 1; the signer's policies carry it */
+	unsigned set;    /* 0 or 1: which pairs to the signer are its */
+	struct conf *conf;
+	int bundle_fd;
+	struct buf policy; /* packed, for the signer */
+	struct buf tls_spki, tls_key, tls_chain;
+	int tls_fd; /* -1 until the identity is complete */
+	struct ports est, http;
+	int admin_fd, prometheus_fd;
+	struct process keeper;
+	struct process workers[WORKERS_MAX];
+	unsigned n_workers;
+	bool serving; /* all were ready once */
+	bool leaving;
+};
+
+struct supervisor {
+	struct loop *loop;
+	const char *conf_path;
+	int exe_fd, signer_exe_fd;
+	int keys_fd, store_fd;
+	int metrics_fd, shared_fd;
+	struct metrics *metrics;
+	uint8_t ticket_secret[TLS_TICKET_SECRET_BYTES];
+	bool root; /* separate uids */
+	uid_t uid, signer_uid;
+	gid_t gid, signer_gid;
+	/* pairs[set][i]: keeper is 0, worker w is w + 1; [0] theirs, [1] the
+	 * signer's */
+	int pairs[2][WORKERS_MAX + 1][2];
+	unsigned n_pairs;
+	struct process signer;
+	struct generation *now;  /* serving, or coming up first */
+	struct generation *next; /* coming up on SIGHUP */
+	struct generation *old;  /* draining */
+	uint32_t last_number;
+	uint64_t dead_slots[DEAD_SLOTS_MAX]; /* not yet abandoned */
+	unsigned n_dead_slots;
+	bool store_known;   /* a process may hold intents: no daemon start */
+	bool reload_wanted; /* when the hand-over under way is done */
+	bool reload_reread;
+	bool stopping;
+	int exit_status;
+	struct loop_timer *deadline;
+	struct loop_timer *rotate; /* the EST certificate is due */
+	struct loop_watch *signals[4];
+};
+
+/* --- supervisor.c */
+/* Run until told to stop. Returns the exit status. */
+int supervisor_run(const char *conf_path);
+void supervisor_fail(struct supervisor *s, const char *what, const char *why);
+void supervisor_process_down(struct supervisor *s, struct process *p);
+void supervisor_tell_processes(struct supervisor *s);
+void supervisor_generation_up(struct supervisor *s, struct generation *g);
+void supervisor_generation_gone(struct supervisor *s, struct generation *g);
+/* g's processes or its policy did not come up. */
+void supervisor_generation_failed(struct supervisor *s, struct generation *g);
+void supervisor_start_failed(struct supervisor *s, struct process *p);
+void supervisor_slot_cleared(struct supervisor *s, uint64_t slot);
+void conf_errors_log(const char *path, const struct conf_errors *e);
+
+/* --- keyholder.c: what the supervisor says to the signer */
+void supervisor_signer_message(struct supervisor *s, const struct ipc_msg *msg);
+/* Tell the signer g's policy; generation_signer_ready(g) follows. */
+void supervisor_send_policy(struct supervisor *s, struct generation *g);
+void supervisor_drop_policy(struct supervisor *s, uint32_t number);
+/* generation_tls_key(g) follows. */
+void supervisor_want_tls_key(struct supervisor *s, struct generation *g);
+
+/* --- process.c */
+MUST_CHECK enum rc process_start(struct process *p, struct why *why);
+void process_died(struct process *p, int status);
+/* Ask to drain (worker, keeper) or stop (signer). */
+void process_leave(struct process *p);
+void process_kill(struct process *p);
+void process_close(struct process *p);
+const char *process_name(const struct process *p, char out[24]);
+MUST_CHECK enum rc process_send(
+        struct process *p, uint16_t type, struct bytes body);
+
+/* --- generation.c */
+/* Load, check and bind everything; nothing runs yet. before: whose sockets are
+ * shared where the address is the same; NULL at start. reread: from the file,
+ * not from before's bundle. Errors are logged. */
+MUST_CHECK enum rc generation_new(struct generation **out, struct supervisor *s,
+        const struct generation *before, bool reread);
+/* What no schema can see: certificates, profiles, names. */
+MUST_CHECK enum rc generation_check(const struct conf *c, struct why *why);
+/* The signer is ready and has our policy: bring up keeper, then workers. */
+void generation_start(struct generation *g);
+void generation_signer_ready(struct generation *g);
+void generation_tls_key(
+        struct generation *g, struct bytes spki, struct bytes key_pem);
+void generation_message(
+        struct generation *g, struct process *p, const struct ipc_msg *msg);
+void generation_leave(struct generation *g);
+bool generation_running(const struct generation *g);
+void generation_kill(struct generation *g);
+void generation_free(struct generation *g);
+/* Close a worker's listening sockets, and open them again. */
+void generation_close_ports(struct generation *g, unsigned worker);
+MUST_CHECK enum rc generation_open_ports(
+        struct generation *g, unsigned worker, struct why *why);
+
+#endif

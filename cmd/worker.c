@@ -1,0 +1,163 @@
+#include "cmd/worker.h"
+#include "base/log.h"
+#include "cmd/runtime.h"
+#include "enroll/est.h"
+#include "net/http.h"
+#include "net/limit.h"
+#include "net/listen.h"
+#include <string.h>
+
+#define TLS_MEMFD_MAX_BYTES (1u << 20)
+/* What one worker remembers of whom it served lately. */
+#define RATE_SLOTS 16384
+
+struct worker {
+	struct runtime r;
+	struct tls_server *tls;
+	struct limit *rate;
+	struct est *est;
+	struct http_server *http;
+	struct http_routes plain; /* of the listener without TLS */
+	struct loop_timer *pending;
+	bool draining;
+};
+
+/* Requests are answered, but an intent may still be on its way to T2. */
+static void finish(void *ctx)
+{
+	struct worker *w = ctx;
+
+	if (issuer_pending(w->r.issuer) == 0)
+		loop_stop(w->r.loop);
+	else
+		loop_timer_set_ms(w->pending, 20);
+}
+
+static void on_stop(void *ctx)
+{
+	struct worker *w = ctx;
+
+	if (w->draining)
+		return;
+	w->draining = true;
+	http_server_drain(w->http, finish, w);
+}
+
+static enum rc open_tls(struct worker *w, struct why *why)
+{
+	struct tls_conf tc = { .n_anchors = 0 };
+	struct bytes map, secret;
+	enum rc rc = ipc_memfd_map(CHILD_FD_TLS, TLS_MEMFD_MAX_BYTES, &map);
+
+	if (rc != RC_OK)
+		return why_set(why, rc, "inherited TLS identity");
+	rc = control_tls_unpack(map, &tc.chain_pem, &tc.key_pem, &secret);
+	if (rc == RC_OK) {
+		memcpy(tc.ticket_secret, secret.p, sizeof(tc.ticket_secret));
+		tc.anchors = trust_tls_anchors(w->r.trust, &tc.n_anchors);
+		rc = tls_server_new(&w->tls, &tc, why);
+		bytes_wipe(tc.ticket_secret, sizeof(tc.ticket_secret));
+	}
+	ipc_memfd_unmap(map);
+	return rc;
+}
+
+/* A configured figure is the daemon's; each worker has its part, rounded up. */
+static unsigned share(const struct worker *w, uint32_t total)
+{
+	unsigned n = w->r.args->workers;
+
+	return (total + n - 1) / n;
+}
+
+static enum rc open_est(struct worker *w, struct why *why)
+{
+	const struct conf_limits *l = &w->r.conf->limits;
+	struct limit_conf rate = { .per_s = share(w, l->est_rate_per_address),
+		.burst = share(w, l->est_burst),
+		.slots = RATE_SLOTS };
+	struct est_opts o = { .conf = w->r.conf,
+		.authorities = w->r.authorities,
+		.authorizer = w->r.authorizer,
+		.issuer = w->r.issuer,
+		.metrics = w->r.metrics };
+	enum rc rc = RC_OK;
+
+	if (l->est_rate_per_address > 0)
+		rc = limit_new(&w->rate, &rate);
+	o.limit = w->rate;
+	return rc != RC_OK ? rc : est_new(&w->est, &o, why);
+}
+
+static enum rc open_http(struct worker *w, struct why *why)
+{
+	const struct conf *c = w->r.conf;
+	struct http_limits l = HTTP_LIMITS_DEFAULT;
+	struct http_listener est = { .fd = CHILD_FD_EST, .tls = w->tls };
+	struct http_listener plain = { .fd = CHILD_FD_HTTP,
+		.routes = &w->plain };
+	enum rc rc;
+
+	l.handshake_timeout_ms = c->limits.handshake_ms;
+	l.header_timeout_ms = c->limits.header_ms;
+	l.body_timeout_ms = c->limits.body_ms;
+	l.idle_timeout_ms = c->limits.idle_ms;
+	l.connections = share(w, c->limits.connections);
+	l.connections_per_address = share(w, c->limits.connections_per_address);
+	l.requests_per_connection = c->limits.requests_per_connection;
+	rc = http_server_new(&w->http, w->r.loop, &l, w->r.metrics);
+	if (rc == RC_OK && w->tls != NULL) {
+		est.routes = est_routes(w->est);
+		rc = listen_inherited(est.fd, why);
+		if (rc == RC_OK)
+			rc = http_server_listen(w->http, &est);
+	}
+	if (rc == RC_OK && c->listen.http[0] != '\0') {
+		rc = listen_inherited(plain.fd, why);
+		if (rc == RC_OK)
+			rc = http_server_listen(w->http, &plain);
+	}
+	return rc;
+}
+
+static enum rc open_all(
+        struct worker *w, const struct child_args *args, struct why *why)
+{
+	enum rc rc = runtime_open(&w->r, args, NULL, on_stop, w, why);
+
+	if (rc == RC_OK)
+		rc = runtime_open_ca(&w->r, why);
+	if (rc == RC_OK)
+		rc = loop_timer_new(&w->pending, w->r.loop, finish, w);
+	if (rc == RC_OK && w->r.conf->listen.est[0] != '\0') {
+		rc = open_tls(w, why);
+		if (rc == RC_OK)
+			rc = open_est(w, why);
+	}
+	if (rc == RC_OK)
+		rc = open_http(w, why);
+	if (rc == RC_OK)
+		rc = sandbox_enter(SANDBOX_WORKER, NULL, 0, why);
+	return rc != RC_OK ? rc : runtime_ready(&w->r);
+}
+
+int worker_run(const struct child_args *args)
+{
+	struct worker w = { .draining = false };
+	struct why why = WHY_NONE;
+	enum rc rc = open_all(&w, args, &why);
+
+	if (rc == RC_OK)
+		rc = loop_run(w.r.loop);
+	if (rc != RC_OK)
+		log_event(LOG_ERROR, "worker.failed", "why",
+		        why.text[0] != '\0' ? why.text : rc_info(rc)->text,
+		        NULL);
+	http_server_free(w.http);
+	est_free(w.est);
+	limit_free(w.rate);
+	tls_server_free(w.tls);
+	loop_timer_free(w.pending);
+	runtime_close(&w.r);
+	return rc == RC_OK && w.draining ? 0 : 1;
+}
