@@ -1,0 +1,154 @@
+"""The daemon's processes: each comes back when it dies, SIGHUP hands over,
+SIGTERM finishes what is in flight."""
+
+import os
+import signal
+import socket
+import time
+
+from harness import ca, run, wait_for
+
+
+def enrol_ok(c, name):
+    c.device(name)
+    return True
+
+
+def sanitized(c):
+    with open(c.bin("config.h")) as f:
+        return "#define MICA_SANITIZED 1" in f.read()
+
+
+def test_each_killed_process_comes_back_and_serves(build):
+    with ca(build) as c:
+        for kind in ("worker-1", "keeper", "signer", "worker-2"):
+            if not c.pids(kind):
+                continue
+            old = c.pids(kind)[0]
+            os.kill(old, signal.SIGKILL)
+
+            def back():
+                now = c.pids(kind)
+                return now and now[0] != old
+            wait_for(f"a new {kind}", back, 10)
+            c.wait_ready()
+            enrol_ok(c, f"after-{kind}")
+        restarts = {p["name"]: p["restarts"]
+                    for p in c.json("status")["processes"]}
+        assert restarts["signer"] == 1, restarts
+        assert c.process.poll() is None
+
+
+def test_children_end_with_the_supervisor(build):
+    with ca(build) as c:
+        pids = c.pids("")
+        c.process.kill()
+        c.process.wait()
+        c.process = None
+
+        def gone():
+            return not any(os.path.exists(f"/proc/{p}") for p in pids)
+        wait_for("the end of all processes", gone, 5)
+
+
+def test_children_are_confined(build):
+    with ca(build) as c:
+        for p in c.json("status")["processes"]:
+            with open(f"/proc/{p['pid']}/status") as f:
+                status = dict(x.split(":\t", 1) for x in f if ":\t" in x)
+            if p["name"] == "supervisor":
+                continue
+            if sanitized(c):
+                continue
+            assert status["NoNewPrivs"].strip() == "1", p
+            assert status["Seccomp"].strip() == "2", p
+
+
+def test_sighup_hands_over_to_the_new_configuration(build):
+    with ca(build) as c:
+        before = set(c.pids("worker")) | set(c.pids("keeper"))
+        signer = c.pids("signer")
+        assert c.curl(c.url("cacerts", "line2")).status == 404
+        with open(c.conf) as f:
+            text = f.read()
+        new = text.replace(
+            "  est:\n    -", "  est:\n    - { label: line2, authority: factory,"
+            " profile: sensor, allow: [token] }\n    -")
+        assert new != text
+        with open(c.conf, "w") as f:
+            f.write(new)
+        # A connection that is open across the hand-over is finished.
+        idle = socket.create_connection(("127.0.0.1", c.est), 5)
+        c.process.send_signal(signal.SIGHUP)
+        wait_for("the hand-over",
+                 lambda: not before & (set(c.pids("worker")) |
+                                       set(c.pids("keeper"))), 20)
+        idle.close()
+        assert c.pids("signer") == signer
+        assert c.curl(c.url("cacerts", "line2")).status == 200
+        c.device("after-hup", label="line2")
+        wait_for("the end of the old ones",
+                 lambda: not any(os.path.exists(f"/proc/{p}")
+                                 for p in before), 40)
+
+
+def test_sighup_with_a_mistake_changes_nothing(build):
+    with ca(build) as c:
+        before = sorted(c.pids(""))
+        with open(c.conf, "a") as f:
+            f.write("\nprofils: {}\n")
+        c.process.send_signal(signal.SIGHUP)
+        wait_for("the log to say why",
+                 lambda: "profils" in c.log() and "profiles" in c.log(), 10)
+        time.sleep(0.3)
+        assert sorted(c.pids("")) == before
+        c.device("still")
+
+
+def test_sigterm_finishes_what_is_in_flight(build):
+    with ca(build) as c:
+        _, b64 = c.csr("dev", "/CN=dev")
+        token = c.token("dev")
+        # The body comes in two halves; SIGTERM between them.
+        from test_http import tls
+        body = open(b64, "rb").read()
+        import base64
+        basic = base64.b64encode(f"dev:{token}".encode()).decode()
+        s = tls(c.est)
+        s.settimeout(15)
+        s.sendall((f"POST /.well-known/est/line1/simpleenroll HTTP/1.1\r\n"
+                   f"Host: x\r\nAuthorization: Basic {basic}\r\n"
+                   f"Content-Length: {len(body)}\r\n\r\n").encode() +
+                  body[:100])
+        time.sleep(0.2)
+        c.process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        s.sendall(body[100:])
+        out = b""
+        while True:
+            part = s.recv(65536)
+            if not part:
+                break
+            out += part
+        assert out.startswith(b"HTTP/1.1 200"), out[:200]
+        assert b"Connection: close" in out
+        assert c.process.wait(40) == 0
+        c.process = None
+
+
+def test_start_refuses_what_cannot_work(build):
+    from harness import Ca
+    with Ca(build) as c:
+        os.chmod(os.path.join(c.home, "keys", "issuing.key"), 0o644)
+        c.start(ready=False)
+        assert c.process.wait(20) != 0
+        c.process = None
+        assert "0600" in c.log() or "mode" in c.log(), c.log()
+    with Ca(build) as c:
+        p = run(c.bin("micad"), "--check-config", c.conf)
+        assert "good" in p.stdout
+        with open(c.conf, "a") as f:
+            f.write("nonsense: 1\n")
+        p = run(c.bin("micad"), "--check-config", c.conf, check=False)
+        assert p.returncode == 1
+        assert "nonsense" in p.stderr and f"{c.conf}:" in p.stderr
