@@ -163,11 +163,11 @@ static void on_authority(struct store_op *op)
 
 static void enter_authority(struct bench *b)
 {
-	struct store_authority_put put = { .op = { .done = on_authority,
-		                                   .ctx = b,
-		                                   .actor = "bench" },
+	struct store_authority_put put = {
+		.op = { .done = on_authority, .ctx = b, .actor = "bench" },
 		.authority = { .name = "bench" },
-		.der = BYTES_LIT("bench") };
+		.der = BYTES_LIT("bench")
+	};
 
 	need_pending(store_authority_put(b->store, &put), &put.op);
 	if (loop_run(b->loop) != RC_OK)
