@@ -17,11 +17,11 @@ int64_t renewal_from_s(const struct conf_profile *profile, int64_t not_before_s,
 MUST_CHECK enum rc renewal_check_time(const struct conf_profile *profile,
         const struct cert *old, int64_t now_s, struct why *why);
 
-/* RFC 7030 section 4.2.2: the request's subject and subjectAltName are those of
- * the certificate. Attributes compare by type and text, whatever string type
- * holds them; the alternative names as a set. A request with neither subject
- * nor subjectAltName asks for no name and is accepted: names come from the
- * grant. RC_DENIED. */
+/* RFC 7030 section 4.2.2 has a client ask for the names of the certificate that
+ * it renews. It gets those, whatever it asks for; one that asks for another is
+ * refused, and one that leaves some out, as simple clients do with those that
+ * the profile added, is not. Attributes compare by type and text, whatever
+ * string type holds them. RC_DENIED. */
 MUST_CHECK enum rc renewal_check_names(const struct cert *old,
         struct bytes subject, const struct san_list *sans, struct why *why);
 

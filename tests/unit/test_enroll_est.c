@@ -294,7 +294,8 @@ static const struct {
 	{ "asks for its names", DEVICE, "urn:dev:" DEVICE, 200 },
 	{ "another subject", "meter-2", "urn:dev:" DEVICE, 400 },
 	{ "another alternative name", DEVICE, "urn:dev:meter-2", 400 },
-	{ "a subject in part, no alternative name", DEVICE, NULL, 400 },
+	{ "asks for some of its names", DEVICE, NULL, 200 },
+	{ "no subject, another alternative name", "", "urn:dev:meter-2", 400 },
 };
 
 START_TEST(a_renewal_is_for_the_same_names)
