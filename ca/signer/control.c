@@ -48,6 +48,8 @@ static void on_policy(struct control *c, const struct ipc_msg *msg)
 	        log_i64(&count, head.count), "rc", rc_info(rc)->name, "why",
 	        why.text, NULL);
 	reply_done(c, msg->id, rc, &why);
+	if (!rc)
+		c->o.ruled(c->o.ctx);
 }
 
 static void on_policy_drop(struct control *c, const struct ipc_msg *msg)

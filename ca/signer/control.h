@@ -14,8 +14,9 @@ struct control_opts {
 	struct loop *loop;
 	const struct vault *vault;
 	struct rules *rules;
-	int fd;                  /* taken */
-	void (*stop)(void *ctx); /* PROTO_STOP */
+	int fd;                   /* taken */
+	void (*ruled)(void *ctx); /* a policy was taken */
+	void (*stop)(void *ctx);  /* PROTO_STOP */
 	void (*lost)(void *ctx); /* the supervisor is gone, or talks nonsense */
 	void *ctx;
 };

@@ -22,7 +22,8 @@
 #define PROTO_GENERATIONS_MAX 16 /* POLICY sets alive at once */
 
 enum proto_type {
-	/* signer to all, once, when it is ready to sign */
+	/* signer to the supervisor, once, when its keys are loaded; to the
+	 * clients, once, with the first policy */
 	PROTO_HELLO = 1,
 	/* client to signer, and the answer under the same id */
 	PROTO_SIGN = 2,

@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 struct server {
+	const struct serve_opts *opts;
+	struct buf hello; /* body of our PROTO_HELLO */
 	struct loop *loop;
 	struct vault *vault;
 	struct rules *rules;
@@ -100,12 +102,18 @@ static void on_idle(void *ctx)
 	loop_stop(s->loop);
 }
 
+static void drain(struct server *s)
+{
+	if (s->clients)
+		clients_drain(s->clients);
+	else
+		loop_stop(s->loop);
+}
+
 static void on_stop(void *ctx)
 {
-	struct server *s = ctx;
-
 	log_event(LOG_NOTICE, "signer.stopping", NULL);
-	clients_drain(s->clients);
+	drain(ctx);
 }
 
 static void on_lost(void *ctx)
@@ -113,7 +121,25 @@ static void on_lost(void *ctx)
 	struct server *s = ctx;
 
 	s->failed = true;
-	clients_drain(s->clients);
+	drain(s);
+}
+
+/* Clients are heard from the first policy on. What they sent before waits in
+ * their sockets: answered without a policy, it would be refused for good. */
+static void on_ruled(void *ctx)
+{
+	struct server *s = ctx;
+	struct clients_opts o = { s->loop, s->vault, s->pool, s->metrics,
+		s->opts->client_fds, s->opts->n_clients, on_idle, s };
+
+	if (s->clients)
+		return;
+	if (clients_new(&s->clients, &o)) {
+		log_event(LOG_ERROR, "signer.failed", "at", "clients", NULL);
+		on_lost(s);
+		return;
+	}
+	clients_tell(s->clients, PROTO_HELLO, buf_bytes(&s->hello));
 }
 
 static enum rc open_metrics(struct server *s, const struct serve_opts *o)
@@ -127,16 +153,12 @@ static enum rc open_metrics(struct server *s, const struct serve_opts *o)
 	return rc;
 }
 
-static enum rc open_doors(struct server *s, const struct serve_opts *o)
+static enum rc open_control(struct server *s, const struct serve_opts *o)
 {
-	struct clients_opts clients = { s->loop, s->vault, s->pool, s->metrics,
-		o->client_fds, o->n_clients, on_idle, s };
 	struct control_opts control = { s->loop, s->vault, s->rules,
-		o->control_fd, on_stop, on_lost, s };
-	enum rc rc = clients_new(&s->clients, &clients);
+		o->control_fd, on_ruled, on_stop, on_lost, s };
+	enum rc rc = control_new(&s->control, &control);
 
-	if (!rc)
-		rc = control_new(&s->control, &control);
 	if (!rc)
 		rc = loop_watch_new_signal(
 		        &s->terminate, s->loop, SIGTERM, on_stop, s);
@@ -161,7 +183,7 @@ static enum signer_exit set_up(struct server *s, const struct serve_opts *o)
 	rc = pool_new(&s->pool, s->loop, s->vault, s->rules, o->threads,
 	        clients_done);
 	if (!rc)
-		rc = open_doors(s, o);
+		rc = open_control(s, o);
 	return rc ? failed("set-up", rc, &why, SIGNER_EXIT_FAILED)
 	          : SIGNER_EXIT_OK;
 }
@@ -169,13 +191,10 @@ static enum signer_exit set_up(struct server *s, const struct serve_opts *o)
 static void say_hello(struct server *s)
 {
 	struct proto_hello hello = { 0, PROTO_VERSION };
-	struct buf body = BUF_INIT(64);
 
 	rand_fill(&hello.generation, sizeof(hello.generation));
-	proto_hello_pack(&body, &hello);
-	control_tell(s->control, PROTO_HELLO, buf_bytes(&body));
-	clients_tell(s->clients, PROTO_HELLO, buf_bytes(&body));
-	buf_free(&body);
+	proto_hello_pack(&s->hello, &hello);
+	control_tell(s->control, PROTO_HELLO, buf_bytes(&s->hello));
 }
 
 static void tear_down(struct server *s)
@@ -188,11 +207,12 @@ static void tear_down(struct server *s)
 	vault_free(s->vault);
 	loop_free(s->loop);
 	metrics_unmap(s->metrics);
+	buf_free(&s->hello);
 }
 
 enum signer_exit serve(const struct serve_opts *o, pid_t parent)
 {
-	struct server s = { 0 };
+	struct server s = { .opts = o, .hello = BUF_INIT(64) };
 	struct log_num keys, threads;
 	enum signer_exit status = become(o, parent);
 

@@ -1,0 +1,24 @@
+#include "tests/unit/test_signer.h"
+#include "base/log.h"
+#include <stdlib.h>
+
+int main(void)
+{
+	Suite *suite = suite_create("signer");
+	SRunner *runner;
+	int failed;
+
+	log_open("test", LOG_NOTICE, LOG_TEXT);
+	suite_add_tcase(suite, test_tbs_check());
+	suite_add_tcase(suite, test_tbs_policy());
+	suite_add_tcase(suite, test_signer_proto());
+	suite_add_tcase(suite, test_signer_ceremony());
+	suite_add_tcase(suite, test_signer_start());
+	suite_add_tcase(suite, test_signer_serve());
+	suite_add_tcase(suite, test_signer_client());
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

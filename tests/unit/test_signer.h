@@ -1,0 +1,14 @@
+#ifndef MICA_TESTS_UNIT_TEST_SIGNER_H
+#define MICA_TESTS_UNIT_TEST_SIGNER_H
+
+#include <check.h>
+
+TCase *test_tbs_check(void);
+TCase *test_tbs_policy(void);
+TCase *test_signer_proto(void);
+TCase *test_signer_serve(void);
+TCase *test_signer_start(void);
+TCase *test_signer_client(void);
+TCase *test_signer_ceremony(void);
+
+#endif
