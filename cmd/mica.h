@@ -1,0 +1,141 @@
+/* cmd/mica.h - the admin command: its options, its table of commands, and what
+ * they share. One process, one command, then it ends: memory that it holds to
+ * its end is not given back. */
+#ifndef MICA_CMD_MICA_H
+#define MICA_CMD_MICA_H
+
+#include "base/buf.h"
+#include "base/why.h"
+#include <jansson.h>
+
+#define CLI_VALUES_MAX 32 /* of one option */
+#define CLI_ARGS_MAX 2    /* words beside options */
+
+/* mica(1) has them, too. */
+enum cli_exit {
+	CLI_OK = 0,
+	CLI_FAILED = 1, /* refused, or it did not work */
+	CLI_USAGE = 2,
+	CLI_NO_DAEMON = 3,
+};
+
+enum cli_option {
+	OPT_CONFIG,
+	OPT_SOCKET,
+	OPT_JSON,
+	OPT_HELP,
+	OPT_VERSION,
+	/* of some commands */
+	OPT_AUTHORITY,
+	OPT_CSR,
+	OPT_CURSOR,
+	OPT_DEVICE,
+	OPT_DNS,
+	OPT_EMAIL,
+	OPT_EST,
+	OPT_EST_NAME,
+	OPT_EXPIRES_WITHIN,
+	OPT_FILE,
+	OPT_HTTP,
+	OPT_IP,
+	OPT_LIFE,
+	OPT_MAX,
+	OPT_METRICS,
+	OPT_NAME,
+	OPT_NOTE,
+	OPT_OUT,
+	OPT_PEM,
+	OPT_PROFILE,
+	OPT_ROOT_PASSPHRASE_FILE,
+	OPT_STATE,
+	OPT_STORE,
+	OPT_URI,
+	OPT_COUNT
+};
+
+struct cli_values {
+	const char *v[CLI_VALUES_MAX];
+	size_t n;
+};
+
+struct cli {
+	const struct cli_command *command;
+	const char *config; /* --config, $MICA_CONFIG or the default */
+	bool config_given;  /* not the default */
+	bool json;
+	struct cli_values option[OPT_COUNT];
+	const char *args[CLI_ARGS_MAX];
+	size_t n_args;
+};
+
+typedef enum cli_exit cli_fn(struct cli *cli);
+
+struct cli_command {
+	const char *group; /* "device" */
+	const char *verb;  /* "add"; NULL: the group is all */
+	const char *usage; /* what stands behind */
+	const char *help;
+	uint64_t options; /* 1 << enum cli_option */
+	size_t args_min, args_max;
+	cli_fn *run;
+};
+
+cli_fn mica_init;
+cli_fn mica_status;
+cli_fn mica_device_add, mica_device_list, mica_device_show;
+cli_fn mica_device_suspend, mica_device_resume;
+cli_fn mica_token_create;
+cli_fn mica_cert_issue, mica_cert_list, mica_cert_show;
+cli_fn mica_store_check;
+
+/* --- mica.c */
+/* The option's first value; NULL: not given. */
+const char *cli_value(const struct cli *cli, enum cli_option o);
+bool cli_given(const struct cli *cli, enum cli_option o);
+/* Say what is wrong with the command line. */
+enum cli_exit cli_usage(const struct cli *cli, const char *fmt, ...)
+        PRINTF_LIKE(2, 3);
+/* Say why it did not work: text on standard error, or with --json the same
+ * object as the API's on standard output. */
+enum cli_exit cli_fail(
+        const struct cli *cli, enum rc rc, const struct why *why);
+
+/* --- mica_config.c */
+/* A path that the configuration names ("admin.socket"), or its default; read
+ * without judging the rest, so that an operator who may not read what else is
+ * named there, or who is amid a change, still reaches the daemon.
+ * Errors: RC_IO RC_TOOBIG RC_NOMEM. */
+MUST_CHECK enum rc config_path(const struct cli *cli, const char *option,
+        struct buf *out, struct why *why);
+
+/* --- mica_api.c */
+/* One request to the daemon. body is taken, and NULL for GET. On CLI_OK *out is
+ * the caller's; on anything else it was said why. */
+enum cli_exit api_call(struct cli *cli, const char *method, const char *path,
+        json_t *body, json_t **out);
+/* For a path or a query: what is not unreserved (RFC 3986 2.3) is escaped. */
+void api_escape(struct buf *out, const char *text);
+/* Follow a list through its pages: up to --max rows of `key` from --cursor on,
+ * from path with its query, as one answer. */
+enum cli_exit api_list(
+        struct cli *cli, const char *path, const char *key, json_t **out);
+
+/* --- mica_print.c */
+/* A column of a table, or a line of a description. */
+struct print_field {
+	const char *title;
+	const char *key; /* of the JSON object */
+};
+void print_json(const json_t *json);
+/* Aligned, one object a row. */
+void print_table(
+        const json_t *rows, const struct print_field *fields, size_t n);
+/* "title  value" lines; what is absent or empty is left out. */
+void print_fields(
+        const json_t *object, const struct print_field *fields, size_t n);
+/* Of an array of objects that a list gave: the table, and how to go on. */
+void print_list(const json_t *answer, const char *key,
+        const struct print_field *fields, size_t n);
+const char *json_text(const json_t *object, const char *key); /* "" if absent */
+
+#endif

@@ -1,0 +1,89 @@
+/* cmd/mica_config.c - one path out of the configuration. */
+#include "cmd/mica.h"
+#include "conf/conf.h"
+#include "conf/node.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *fallback_of(const char *option)
+{
+	size_t n;
+	const struct conf_option *o = conf_options(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(o[i].path, option) == 0)
+			return o[i].fallback;
+	return "";
+}
+
+static enum rc read_file(const char *path, struct buf *out, struct why *why)
+{
+	FILE *f = fopen(path, "re");
+	char part[4096];
+	size_t n;
+	bool good;
+
+	if (f == NULL)
+		return why_set(why, RC_IO, "%s: %s", path, strerror(errno));
+	while ((n = fread(part, 1, sizeof(part), f)) > 0)
+		buf_add(out, bytes_of(part, n));
+	good = !ferror(f);
+	fclose(f);
+	return good ? out->failed
+	            : why_set(why, RC_IO, "%s: cannot read", path);
+}
+
+/* "admin.socket" in the document; NULL when it does not stand there. */
+static const char *find_text(const struct node *n, const char *option)
+{
+	struct bytes rest = bytes_str(option), word;
+	char key[64];
+	bool more = true;
+
+	while (more && n != NULL && n->kind == NODE_MAP) {
+		more = bytes_cut(rest, '.', &word, &rest);
+		snprintf(key, sizeof(key), "%.*s", (int)word.n,
+		        (const char *)word.p);
+		n = node_get(n, key);
+	}
+	return !more && n != NULL && n->kind == NODE_SCALAR && !node_is_null(n)
+	        ? n->text
+	        : NULL;
+}
+
+static void find_path(const char *config, struct bytes yaml, const char *option,
+        struct buf *out)
+{
+	struct conf_errors *errors = calloc(1, sizeof(*errors));
+	struct arena arena = ARENA_INIT;
+	struct node *root = NULL;
+	const char *slash = strrchr(config, '/');
+	const char *path = NULL;
+
+	if (errors != NULL && node_parse(&root, &arena, yaml, errors) == RC_OK)
+		path = find_text(root, option);
+	if (path == NULL)
+		path = fallback_of(option);
+	if (path[0] != '/' && slash != NULL)
+		buf_add(out, bytes_of(config, (size_t)(slash - config) + 1));
+	buf_add_str(out, path);
+	arena_free(&arena);
+	free(errors);
+}
+
+enum rc config_path(const struct cli *cli, const char *option, struct buf *out,
+        struct why *why)
+{
+	struct buf yaml = BUF_INIT(CONF_FILE_MAX_BYTES);
+	enum rc rc = read_file(cli->config, &yaml, why);
+
+	if (rc == RC_OK)
+		find_path(cli->config, buf_bytes(&yaml), option, out);
+	else if (!cli->config_given)
+		buf_add_str(out, fallback_of(option));
+	buf_free(&yaml);
+	return cli->config_given && rc != RC_OK ? rc : out->failed;
+}

@@ -1,0 +1,174 @@
+/* cmd/mica_issue.c - mica cert issue. */
+#include "cmd/mica.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CSR_FILE_MAX_BYTES 24576
+#define PATH_MAX_BYTES 4096
+
+/* The request as text: PEM or base64 as it is, DER in base64. */
+static enum rc read_csr(const char *path, struct buf *text, struct why *why)
+{
+	bool is_input = strcmp(path, "-") == 0;
+	FILE *f = is_input ? stdin : fopen(path, "re");
+	struct buf raw = BUF_INIT(CSR_FILE_MAX_BYTES);
+	char part[4096];
+	bool is_text = true;
+	size_t n;
+	enum rc rc;
+
+	if (f == NULL)
+		return why_set(why, RC_IO, "%s: %s", path, strerror(errno));
+	while ((n = fread(part, 1, sizeof(part), f)) > 0)
+		buf_add(&raw, bytes_of(part, n));
+	if (!is_input)
+		fclose(f);
+	for (size_t i = 0; i < raw.n; i++)
+		is_text = is_text && raw.p[i] < 0x80 && raw.p[i] != 0;
+	if (is_text)
+		buf_add(text, buf_bytes(&raw));
+	else
+		base64_encode(text, buf_bytes(&raw), 0);
+	rc = raw.failed != RC_OK ? raw.failed : text->failed;
+	buf_free(&raw);
+	return rc == RC_OK
+	        ? rc
+	        : why_set(why, rc, "%s: not a request, over %d bytes", path,
+	                  CSR_FILE_MAX_BYTES);
+}
+
+static json_t *values(const struct cli *cli, enum cli_option o)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < cli->option[o].n; i++)
+		json_array_append_new(list, json_string(cli->option[o].v[i]));
+	return list;
+}
+
+static json_t *request(const struct cli *cli, const char *csr)
+{
+	return json_pack("{s:s, s:s, s:s*, s:s*, s:o, s:o, s:o, s:o}", "csr",
+	        csr, "profile", cli_value(cli, OPT_PROFILE), "authority",
+	        cli_value(cli, OPT_AUTHORITY), "device",
+	        cli_value(cli, OPT_DEVICE), "dns", values(cli, OPT_DNS), "ip",
+	        values(cli, OPT_IP), "email", values(cli, OPT_EMAIL), "uri",
+	        values(cli, OPT_URI));
+}
+
+/* --- where it goes: a file appears whole or not at all */
+struct target {
+	const char *path; /* NULL: standard output */
+	char part[PATH_MAX_BYTES];
+	FILE *f;
+};
+
+/* Before anything is issued, so that a folder we may not write to costs no
+ * certificate. */
+static enum rc target_open(struct target *t, const char *path, struct why *why)
+{
+	int fd;
+
+	t->path = path;
+	t->f = stdout;
+	if (path == NULL)
+		return RC_OK;
+	if ((size_t)snprintf(t->part, sizeof(t->part), "%s.XXXXXX", path) >=
+	        sizeof(t->part))
+		return why_set(why, RC_TOOBIG, "--out: too long");
+	fd = mkstemp(t->part);
+	t->f = fd >= 0 ? fdopen(fd, "w") : NULL;
+	if (t->f == NULL)
+		return why_set(why, RC_IO, "%s: %s", path, strerror(errno));
+	return RC_OK;
+}
+
+static void target_drop(struct target *t)
+{
+	if (t->path == NULL || t->f == NULL)
+		return;
+	fclose(t->f);
+	unlink(t->part);
+}
+
+static void write_chain(FILE *f, const json_t *answer)
+{
+	const json_t *chain = json_object_get(answer, "chain");
+
+	fputs(json_text(answer, "certificate"), f);
+	for (size_t i = 0; i < json_array_size(chain); i++)
+		fputs(json_string_value(json_array_get(chain, i)), f);
+}
+
+static enum rc target_write(
+        struct target *t, const json_t *answer, struct why *why)
+{
+	bool good;
+
+	write_chain(t->f, answer);
+	if (t->path == NULL)
+		return RC_OK;
+	good = fflush(t->f) == 0 && fchmod(fileno(t->f), 0644) == 0 &&
+	        fsync(fileno(t->f)) == 0;
+	good = fclose(t->f) == 0 && good;
+	t->f = NULL;
+	if (good && rename(t->part, t->path) == 0)
+		return RC_OK;
+	why_set(why, RC_IO, "%s: %s; get it by: mica cert show --pem %s",
+	        t->path, strerror(errno), json_text(answer, "serial"));
+	unlink(t->part);
+	return RC_IO;
+}
+
+static enum cli_exit show(
+        const struct cli *cli, struct target *t, const json_t *answer)
+{
+	struct why why = WHY_NONE;
+	enum rc rc = RC_OK;
+
+	if (t->path != NULL || !cli->json)
+		rc = target_write(t, answer, &why);
+	if (rc != RC_OK)
+		return cli_fail(cli, rc, &why);
+	if (cli->json)
+		print_json(answer);
+	else if (t->path != NULL)
+		printf("%s: certificate %s of %s and its chain\n", t->path,
+		        json_text(answer, "serial"),
+		        json_text(answer, "device"));
+	return CLI_OK;
+}
+
+enum cli_exit mica_cert_issue(struct cli *cli)
+{
+	struct buf csr = BUF_INIT(2 * CSR_FILE_MAX_BYTES);
+	struct target target = { .path = NULL };
+	struct why why = WHY_NONE;
+	json_t *answer = NULL;
+	enum cli_exit status;
+	enum rc rc;
+
+	if (!cli_given(cli, OPT_CSR) || !cli_given(cli, OPT_PROFILE))
+		return cli_usage(cli, "--csr and --profile are needed");
+	rc = read_csr(cli_value(cli, OPT_CSR), &csr, &why);
+	if (rc == RC_OK)
+		rc = target_open(&target, cli_value(cli, OPT_OUT), &why);
+	if (rc == RC_OK && buf_cstr(&csr) == NULL)
+		rc = RC_NOMEM;
+	status = rc != RC_OK ? cli_fail(cli, rc, &why)
+	                     : api_call(cli, "POST", "/v1/certs",
+	                               request(cli, buf_cstr(&csr)), &answer);
+	if (status == CLI_OK)
+		status = show(cli, &target, answer);
+	else
+		target_drop(&target);
+	json_decref(answer);
+	buf_free(&csr);
+	return status;
+}
