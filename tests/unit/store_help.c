@@ -276,3 +276,42 @@ struct store_stat help_stat(struct help *h)
 	ck_assert_int_eq(HELP_DO(h, store_stat, &stat), RC_OK);
 	return stat;
 }
+
+enum rc help_revoke(struct help *h, const struct cert_key *key)
+{
+	struct store_set_status op = { .key = *key };
+
+	return HELP_DO(h, store_set_status, &op);
+}
+
+static void print_fault(void *ctx, const char *text)
+{
+	(void)ctx;
+	(void)fprintf(stderr, "store_check: %s\n", text);
+}
+
+static struct store_check_report check(struct help *h, bool print)
+{
+	struct store_check_report r = { .fault = print ? print_fault : NULL };
+	struct why why = WHY_NONE;
+	enum rc rc = store_check(h->folder, &r, &why);
+
+	ck_assert_msg(rc == RC_OK, "%s", why.text);
+	return r;
+}
+
+struct store_check_report help_check(struct help *h)
+{
+	return check(h, false);
+}
+
+struct store_check_report help_close_and_check(struct help *h)
+{
+	struct store_check_report r;
+
+	store_close(h->store);
+	h->store = NULL;
+	r = check(h, true);
+	ck_assert_uint_eq(r.faults, 0);
+	return r;
+}

@@ -3,6 +3,7 @@
 #ifndef MICA_TESTS_UNIT_STORE_HELP_H
 #define MICA_TESTS_UNIT_STORE_HELP_H
 
+#include "storage/check.h"
 #include "storage/store.h"
 
 struct help {
@@ -60,7 +61,12 @@ struct cert_key help_certificate(struct help *h, const char *device,
 
 uint64_t help_device(struct help *h, const char *id); /* its version */
 void help_token(struct help *h, const char *text, const char *device);
+enum rc help_revoke(struct help *h, const struct cert_key *key);
 enum cert_state help_state(struct help *h, const struct cert_key *key);
 struct store_stat help_stat(struct help *h);
+
+struct store_check_report help_check(struct help *h);
+/* And it is sound. */
+struct store_check_report help_close_and_check(struct help *h);
 
 #endif
