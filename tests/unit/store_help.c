@@ -66,8 +66,9 @@ static void wait_for(struct help *h, const bool *done)
 		loop_poll(h->loop);
 		if (!*done)
 			(void)nanosleep(&pause, NULL);
-		ck_assert_msg(clock_mono_us() - since_us < WAIT_MAX_US,
-		        "no callback");
+		/* Each ck_assert that passes writes to Check's file, too. */
+		if (clock_mono_us() - since_us > WAIT_MAX_US)
+			ck_abort_msg("no callback");
 	}
 }
 
