@@ -3,7 +3,6 @@
 #include "base/text.h"
 #include "der/name.h"
 #include "der/oid.h"
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -304,19 +303,6 @@ static enum rc read_request(struct csr *csr, struct why *why)
 	return rc;
 }
 
-static enum rc prove_possession(
-        const struct csr *csr, struct pubkey_ctx *keys, struct why *why)
-{
-	EVP_PKEY *key;
-	enum rc rc = pubkey_import(&key, keys, &csr->spki, why);
-
-	if (rc == RC_OK)
-		rc = pubkey_verify(keys, key, csr->spki.type, csr->alg,
-		        csr->info, csr->sig, why);
-	EVP_PKEY_free(key);
-	return rc;
-}
-
 enum rc csr_parse(struct csr **out, struct pubkey_ctx *keys, struct bytes der,
         struct why *why)
 {
@@ -340,7 +326,8 @@ enum rc csr_parse(struct csr **out, struct pubkey_ctx *keys, struct bytes der,
 	if (rc == RC_OK)
 		rc = keypolicy_check(&csr->spki, why);
 	if (rc == RC_OK)
-		rc = prove_possession(csr, keys, why);
+		rc = pubkey_prove(
+		        keys, &csr->spki, csr->alg, csr->info, csr->sig, why);
 	if (rc == RC_OK)
 		*out = csr;
 	else

@@ -2,7 +2,6 @@
 #include "ca/issuer_job.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,7 +46,7 @@ void issuer_free(struct issuer *i)
 	while (i->jobs != NULL)
 		job_end(i->jobs);
 	for (k = 0; k < i->n_keys; k++)
-		EVP_PKEY_free(i->keys[k].key);
+		pubkey_verifier_free(i->keys[k].verifier);
 	free(i->keys);
 	loop_timer_free(i->timer);
 	pubkey_ctx_free(i->keys_ctx);
@@ -63,18 +62,21 @@ size_t issuer_pending(const struct issuer *i)
 static enum rc key_import(struct issuer *i, const struct authority *a,
         struct issuer_key *k, struct why *why)
 {
-	struct der alg = der_of(a->sig_alg);
-	enum rc rc = spki_parse(&k->spki, a->spki, why);
+	struct der in = der_of(a->sig_alg);
+	struct spki spki;
+	enum sig_alg alg;
+	enum rc rc = spki_parse(&spki, a->spki, why);
 
 	if (rc == RC_OK)
-		rc = alg_read(&alg, &k->alg, "signature", why);
+		rc = alg_read(&in, &alg, "signature", why);
 	if (rc == RC_OK)
-		rc = pubkey_import(&k->key, i->keys_ctx, &k->spki, why);
+		rc = pubkey_verifier_new(
+		        &k->verifier, i->keys_ctx, &spki, alg, why);
 	k->authority = a;
 	return rc;
 }
 
-enum rc issuer_key_find(const struct issuer_key **out, struct issuer *i,
+enum rc issuer_verifier(struct pubkey_verifier **out, struct issuer *i,
         const struct authority *a, struct why *why)
 {
 	struct issuer_key *more;
@@ -83,7 +85,7 @@ enum rc issuer_key_find(const struct issuer_key **out, struct issuer *i,
 
 	for (k = 0; k < i->n_keys; k++) {
 		if (i->keys[k].authority == a) {
-			*out = &i->keys[k];
+			*out = i->keys[k].verifier;
 			return RC_OK;
 		}
 	}
@@ -94,7 +96,7 @@ enum rc issuer_key_find(const struct issuer_key **out, struct issuer *i,
 	rc = key_import(i, a, &more[i->n_keys], why);
 	if (rc != RC_OK)
 		return rc;
-	*out = &more[i->n_keys++];
+	*out = more[i->n_keys++].verifier;
 	return RC_OK;
 }
 

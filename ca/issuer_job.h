@@ -29,9 +29,7 @@ struct job {
 /* An authority's key, imported once. */
 struct issuer_key {
 	const struct authority *authority;
-	struct spki spki;
-	enum sig_alg alg; /* that it signs with */
-	EVP_PKEY *key;
+	struct pubkey_verifier *verifier;
 };
 
 /* A refusal that found no memory for a job. */
@@ -71,7 +69,8 @@ void job_run_waiting(struct issuer *i);
 
 /* Answer with rc on the loop's next turn, and end. */
 void job_refuse(struct job *job, enum rc rc);
-MUST_CHECK enum rc issuer_key_find(const struct issuer_key **out,
+/* Borrowed from i. */
+MUST_CHECK enum rc issuer_verifier(struct pubkey_verifier **out,
         struct issuer *i, const struct authority *a, struct why *why);
 
 #endif

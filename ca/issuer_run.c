@@ -201,12 +201,11 @@ static enum rc assemble(struct job *job, struct bytes signature)
 static enum rc verify(struct job *job, struct bytes signature)
 {
 	const struct authority *a = grant_authority(job->grant);
-	const struct issuer_key *key;
-	enum rc rc = issuer_key_find(&key, job->issuer, a, &job->result.why);
+	struct pubkey_verifier *v;
+	enum rc rc = issuer_verifier(&v, job->issuer, a, &job->result.why);
 
 	if (rc == RC_OK)
-		rc = pubkey_verify(job->issuer->keys_ctx, key->key,
-		        key->spki.type, key->alg, buf_bytes(&job->draft.tbs),
+		rc = pubkey_verifier_check(v, buf_bytes(&job->draft.tbs),
 		        signature, &job->result.why);
 	if (rc == RC_OK || rc == RC_NOMEM)
 		return rc;

@@ -24,8 +24,15 @@ enum { MD_SHA256, MD_SHA384, MD_SHA512, MD_COUNT };
 
 static const char *const md_names[MD_COUNT] = { "SHA256", "SHA384", "SHA512" };
 
+/* One key object that the points of a curve pass through, and its context. */
+struct turnstile {
+	EVP_PKEY *key;
+	EVP_PKEY_CTX *verify;
+};
+
 struct pubkey_ctx {
 	EVP_PKEY *templates[CURVES];
+	struct turnstile turnstiles[CURVES];
 	EVP_PKEY_CTX *rsa; /* ready for EVP_PKEY_fromdata() */
 	EVP_MD *md[MD_COUNT];
 	EVP_MD_CTX *hash;
@@ -43,6 +50,14 @@ static EVP_PKEY *template_new(const char *group)
 	return key;
 }
 
+static bool turnstile_init(struct turnstile *t, EVP_PKEY *template)
+{
+	t->key = EVP_PKEY_dup(template);
+	if (t->key)
+		t->verify = EVP_PKEY_CTX_new_from_pkey(NULL, t->key, NULL);
+	return t->verify != NULL;
+}
+
 enum rc pubkey_ctx_new(struct pubkey_ctx **out)
 {
 	struct pubkey_ctx *ctx = calloc(1, sizeof(*ctx));
@@ -53,7 +68,8 @@ enum rc pubkey_ctx_new(struct pubkey_ctx **out)
 		return RC_NOMEM;
 	for (size_t i = 0; i < CURVES; i++) {
 		ctx->templates[i] = template_new(curves[i].group);
-		if (!ctx->templates[i])
+		if (!ctx->templates[i] ||
+		        !turnstile_init(&ctx->turnstiles[i], ctx->templates[i]))
 			goto out;
 	}
 	for (size_t i = 0; i < MD_COUNT; i++) {
@@ -79,8 +95,11 @@ void pubkey_ctx_free(struct pubkey_ctx *ctx)
 {
 	if (!ctx)
 		return;
-	for (size_t i = 0; i < CURVES; i++)
+	for (size_t i = 0; i < CURVES; i++) {
 		EVP_PKEY_free(ctx->templates[i]);
+		EVP_PKEY_free(ctx->turnstiles[i].key);
+		EVP_PKEY_CTX_free(ctx->turnstiles[i].verify);
+	}
 	for (size_t i = 0; i < MD_COUNT; i++)
 		EVP_MD_free(ctx->md[i]);
 	EVP_MD_CTX_free(ctx->hash);
@@ -88,20 +107,29 @@ void pubkey_ctx_free(struct pubkey_ctx *ctx)
 	free(ctx);
 }
 
+/* The decoder of points refuses what is not on the curve; the key then holds
+ * what it held. */
+static enum rc set_point(EVP_PKEY *key, struct bytes point, struct why *why)
+{
+	if (EVP_PKEY_set1_encoded_public_key(key, point.p, point.n) != 1)
+		return why_set(why, RC_WEAKKEY, "ECPoint: not on its curve");
+	return RC_OK;
+}
+
 static enum rc import_ec(EVP_PKEY **out, struct pubkey_ctx *ctx, size_t curve,
         struct bytes point, struct why *why)
 {
 	EVP_PKEY *key = EVP_PKEY_dup(ctx->templates[curve]);
+	enum rc rc;
 
 	if (!key)
 		return RC_NOMEM;
-	/* the decoder of points refuses what is not on the curve */
-	if (EVP_PKEY_set1_encoded_public_key(key, point.p, point.n) != 1) {
+	rc = set_point(key, point, why);
+	if (rc == RC_OK)
+		*out = key;
+	else
 		EVP_PKEY_free(key);
-		return why_set(why, RC_WEAKKEY, "ECPoint: not on its curve");
-	}
-	*out = key;
-	return RC_OK;
+	return rc;
 }
 
 static enum rc import_ed25519(EVP_PKEY **out, struct bytes raw)
@@ -199,37 +227,77 @@ static EVP_MD *md_of(const struct pubkey_ctx *ctx, enum sig_alg alg, bool *pss)
 	}
 }
 
+struct hash {
+	uint8_t b[EVP_MAX_MD_SIZE];
+	unsigned n;
+};
+
 /* Hashing first and verifying the digest saves what EVP_DigestVerifyInit()
  * builds and throws away for each key. */
-static enum rc verify_digest(struct pubkey_ctx *ctx, EVP_PKEY *key,
-        const EVP_MD *md, bool pss, struct bytes data, struct bytes sig)
+static enum rc hash_data(struct hash *out, struct pubkey_ctx *ctx,
+        const EVP_MD *md, struct bytes data)
 {
-	uint8_t digest[EVP_MAX_MD_SIZE];
-	EVP_PKEY_CTX *pctx;
-	enum rc rc = RC_INTERNAL;
-	unsigned n;
-
 	if (!EVP_DigestInit_ex2(ctx->hash, md, NULL) ||
 	        !EVP_DigestUpdate(ctx->hash, data.p, data.n) ||
-	        !EVP_DigestFinal_ex(ctx->hash, digest, &n))
+	        !EVP_DigestFinal_ex(ctx->hash, out->b, &out->n))
 		return RC_INTERNAL;
-	pctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
-	if (!pctx)
-		return RC_NOMEM;
-	if (EVP_PKEY_verify_init(pctx) <= 0 ||
-	        EVP_PKEY_CTX_set_signature_md(pctx, md) <= 0)
-		goto out;
-	/* RFC 4055 section 3.1: MGF1 of the same hash, its length of salt */
+	return RC_OK;
+}
+
+static bool is_ecdsa(enum sig_alg alg)
+{
+	return alg == ALG_ECDSA_SHA256 || alg == ALG_ECDSA_SHA384 ||
+	        alg == ALG_ECDSA_SHA512;
+}
+
+/* Make pctx verify digests of alg. ECDSA takes a digest as it is; RSA pads
+ * with its name (RFC 8017 section 9.2), or by PSS with MGF1 of the same hash
+ * and a salt of its length (RFC 4055 section 3.1). */
+static enum rc ready(
+        EVP_PKEY_CTX *pctx, const struct pubkey_ctx *ctx, enum sig_alg alg)
+{
+	bool pss;
+	const EVP_MD *md = md_of(ctx, alg, &pss);
+
+	if (EVP_PKEY_verify_init(pctx) <= 0)
+		return RC_INTERNAL;
+	if (is_ecdsa(alg))
+		return RC_OK;
+	if (EVP_PKEY_CTX_set_signature_md(pctx, md) <= 0)
+		return RC_INTERNAL;
 	if (pss &&
 	        (EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING) <=
 	                        0 ||
 	                EVP_PKEY_CTX_set_rsa_mgf1_md(pctx, md) <= 0 ||
 	                EVP_PKEY_CTX_set_rsa_pss_saltlen(
 	                        pctx, RSA_PSS_SALTLEN_DIGEST) <= 0))
-		goto out;
-	rc = EVP_PKEY_verify(pctx, sig.p, sig.n, digest, n) == 1 ? RC_OK
-	                                                         : RC_BADSIG;
-out:
+		return RC_INTERNAL;
+	return RC_OK;
+}
+
+static enum rc verify_hash(
+        EVP_PKEY_CTX *pctx, const struct hash *hash, struct bytes sig)
+{
+	return EVP_PKEY_verify(pctx, sig.p, sig.n, hash->b, hash->n) == 1
+	        ? RC_OK
+	        : RC_BADSIG;
+}
+
+static enum rc verify_digest(struct pubkey_ctx *ctx, EVP_PKEY *key,
+        enum sig_alg alg, const EVP_MD *md, struct bytes data, struct bytes sig)
+{
+	struct hash hash;
+	EVP_PKEY_CTX *pctx;
+	enum rc rc = hash_data(&hash, ctx, md, data);
+
+	if (rc != RC_OK)
+		return rc;
+	pctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+	if (!pctx)
+		return RC_NOMEM;
+	rc = ready(pctx, ctx, alg);
+	if (rc == RC_OK)
+		rc = verify_hash(pctx, &hash, sig);
 	EVP_PKEY_CTX_free(pctx);
 	return rc;
 }
@@ -250,23 +318,139 @@ static enum rc verify_pure(EVP_PKEY *key, struct bytes data, struct bytes sig)
 	return rc;
 }
 
-enum rc pubkey_verify(struct pubkey_ctx *ctx, EVP_PKEY *key, enum key_type type,
-        enum sig_alg alg, struct bytes data, struct bytes sig, struct why *why)
+static enum rc check_alg(enum sig_alg alg, enum key_type type, struct why *why)
 {
-	const EVP_MD *md;
-	enum rc rc;
-	bool pss;
+	if (alg_fits_key(alg, type))
+		return RC_OK;
+	return why_set(why, RC_UNSUPPORTED,
+	        "signature: %s does not go with a key of type %s",
+	        alg_name(alg), key_type_name(type));
+}
 
-	if (!alg_fits_key(alg, type))
-		return why_set(why, RC_UNSUPPORTED,
-		        "signature: %s does not go with a key of type %s",
-		        alg_name(alg), key_type_name(type));
-	ERR_clear_error();
-	md = md_of(ctx, alg, &pss);
-	rc = md ? verify_digest(ctx, key, md, pss, data, sig)
-	        : verify_pure(key, data, sig);
+/* The end of every verification: the clause, and a clean error queue. */
+static enum rc verified(enum rc rc, struct why *why)
+{
 	if (rc == RC_OK)
 		return RC_OK;
 	ERR_clear_error();
 	return why_set(why, rc, "signature: %s", rc_info(rc)->text);
+}
+
+enum rc pubkey_verify(struct pubkey_ctx *ctx, EVP_PKEY *key, enum key_type type,
+        enum sig_alg alg, struct bytes data, struct bytes sig, struct why *why)
+{
+	const EVP_MD *md;
+	bool pss;
+	enum rc rc = check_alg(alg, type, why);
+
+	if (rc != RC_OK)
+		return rc;
+	ERR_clear_error();
+	md = md_of(ctx, alg, &pss);
+	rc = md ? verify_digest(ctx, key, alg, md, data, sig)
+	        : verify_pure(key, data, sig);
+	return verified(rc, why);
+}
+
+/* EC by way of the turnstile; it is made ready each time, which is when
+ * libcrypto looks at the key that it holds. */
+static enum rc prove_ec(struct pubkey_ctx *ctx, struct turnstile *t,
+        const struct spki *spki, enum sig_alg alg, struct bytes data,
+        struct bytes sig, struct why *why)
+{
+	struct hash hash;
+	bool pss;
+	enum rc rc = check_alg(alg, spki->type, why);
+
+	if (rc != RC_OK)
+		return rc;
+	ERR_clear_error();
+	rc = set_point(t->key, spki->key, why);
+	if (rc != RC_OK) {
+		ERR_clear_error();
+		return rc;
+	}
+	rc = hash_data(&hash, ctx, md_of(ctx, alg, &pss), data);
+	if (rc == RC_OK)
+		rc = ready(t->verify, ctx, alg);
+	if (rc == RC_OK)
+		rc = verify_hash(t->verify, &hash, sig);
+	return verified(rc, why);
+}
+
+enum rc pubkey_prove(struct pubkey_ctx *ctx, const struct spki *spki,
+        enum sig_alg alg, struct bytes data, struct bytes sig, struct why *why)
+{
+	EVP_PKEY *key;
+	enum rc rc;
+
+	for (size_t i = 0; i < CURVES; i++) {
+		if (spki->type == curves[i].type)
+			return prove_ec(ctx, &ctx->turnstiles[i], spki, alg,
+			        data, sig, why);
+	}
+	rc = pubkey_import(&key, ctx, spki, why);
+	if (rc == RC_OK)
+		rc = pubkey_verify(ctx, key, spki->type, alg, data, sig, why);
+	EVP_PKEY_free(key);
+	return rc;
+}
+
+struct pubkey_verifier {
+	struct pubkey_ctx *ctx;
+	EVP_PKEY *key;
+	EVP_PKEY_CTX *verify; /* NULL: the algorithm takes no digest */
+	const EVP_MD *md;
+};
+
+enum rc pubkey_verifier_new(struct pubkey_verifier **out,
+        struct pubkey_ctx *ctx, const struct spki *spki, enum sig_alg alg,
+        struct why *why)
+{
+	struct pubkey_verifier *v = NULL;
+	bool pss;
+	enum rc rc = check_alg(alg, spki->type, why);
+
+	*out = NULL;
+	if (rc != RC_OK)
+		return rc;
+	v = calloc(1, sizeof(*v));
+	if (!v)
+		return RC_NOMEM;
+	v->ctx = ctx;
+	v->md = md_of(ctx, alg, &pss);
+	rc = pubkey_import(&v->key, ctx, spki, why);
+	if (rc == RC_OK && v->md) {
+		v->verify = EVP_PKEY_CTX_new_from_pkey(NULL, v->key, NULL);
+		rc = v->verify ? ready(v->verify, ctx, alg) : RC_NOMEM;
+	}
+	if (rc == RC_OK)
+		*out = v;
+	else
+		pubkey_verifier_free(v);
+	return rc;
+}
+
+void pubkey_verifier_free(struct pubkey_verifier *v)
+{
+	if (!v)
+		return;
+	EVP_PKEY_CTX_free(v->verify);
+	EVP_PKEY_free(v->key);
+	free(v);
+}
+
+enum rc pubkey_verifier_check(struct pubkey_verifier *v, struct bytes data,
+        struct bytes sig, struct why *why)
+{
+	struct hash hash;
+	enum rc rc;
+
+	ERR_clear_error();
+	if (!v->md)
+		return verified(verify_pure(v->key, data, sig), why);
+	rc = hash_data(&hash, v->ctx, v->md, data);
+	if (rc == RC_OK)
+		rc = verify_hash(v->verify, &hash, sig);
+	return verified(rc, why);
 }

@@ -32,4 +32,24 @@ MUST_CHECK enum rc pubkey_verify(struct pubkey_ctx *ctx, EVP_PKEY *key,
         enum key_type type, enum sig_alg alg, struct bytes data,
         struct bytes sig, struct why *why);
 
+/* pubkey_import() and pubkey_verify() for a key that is seen once. Points of a
+ * curve take turns in one key object of ctx, which saves making one.
+ * Errors: of both. */
+MUST_CHECK enum rc pubkey_prove(struct pubkey_ctx *ctx, const struct spki *spki,
+        enum sig_alg alg, struct bytes data, struct bytes sig, struct why *why);
+
+/* A key that verifies one algorithm's signatures again and again: imported
+ * once, its context ready. */
+struct pubkey_verifier;
+
+/* Errors: of pubkey_import(); RC_UNSUPPORTED as for pubkey_verify(). ctx
+ * outlives it. */
+MUST_CHECK enum rc pubkey_verifier_new(struct pubkey_verifier **out,
+        struct pubkey_ctx *ctx, const struct spki *spki, enum sig_alg alg,
+        struct why *why);
+void pubkey_verifier_free(struct pubkey_verifier *v); /* NULL is a no-op */
+/* Errors: RC_BADSIG RC_NOMEM RC_INTERNAL. */
+MUST_CHECK enum rc pubkey_verifier_check(struct pubkey_verifier *v,
+        struct bytes data, struct bytes sig, struct why *why);
+
 #endif

@@ -12,6 +12,7 @@ int main(void)
 	suite_add_tcase(s, test_ca_grant());
 	suite_add_tcase(s, test_ca_lint());
 	suite_add_tcase(s, test_ca_profile());
+	suite_add_tcase(s, test_ca_pubkey());
 	suite_add_tcase(s, test_ca_tbs());
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

@@ -10,6 +10,7 @@ TCase *test_ca_csrattrs(void);
 TCase *test_ca_grant(void);
 TCase *test_ca_lint(void);
 TCase *test_ca_profile(void);
+TCase *test_ca_pubkey(void);
 TCase *test_ca_tbs(void);
 
 #endif
