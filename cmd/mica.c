@@ -193,6 +193,8 @@ static enum cli_exit keep(struct cli *cli, enum cli_option o, const char *value)
 {
 	struct cli_values *v = &cli->option[o];
 
+	if (v->n > 0 && options[o].has_arg == no_argument)
+		return CLI_OK;
 	if (v->n > 0 && (MANY & UINT64_C(1) << o) == 0)
 		return cli_usage(cli, "--%s: given twice", options[o].name);
 	if (v->n == CLI_VALUES_MAX)

@@ -16,6 +16,9 @@
 
 #define USER "mica"
 #define SIGNER_USER "mica-signer"
+#define ADD_USER                                                               \
+	"useradd --system --user-group --no-create-home "                      \
+	"--shell /usr/sbin/nologin "
 #define EST_DEFAULT "0.0.0.0:8443"
 #define HTTP_DEFAULT "0.0.0.0:8080"
 #define METRICS_DEFAULT "127.0.0.1:9090"
@@ -141,14 +144,12 @@ static enum rc find_users(struct init *in, struct why *why)
 	if (!in->as_root)
 		return RC_OK;
 	if (getpwnam(USER) == NULL)
-		return why_set(why, RC_NOTFOUND,
-		        "no user " USER ": adduser --system --group "
-		        "--no-create-home " USER);
+		return why_set(
+		        why, RC_NOTFOUND, "no user " USER ": " ADD_USER USER);
 	signer = getpwnam(SIGNER_USER);
 	if (signer == NULL)
 		return why_set(why, RC_NOTFOUND,
-		        "no user " SIGNER_USER ": adduser --system --group "
-		        "--no-create-home " SIGNER_USER);
+		        "no user " SIGNER_USER ": " ADD_USER SIGNER_USER);
 	in->signer_uid = signer->pw_uid;
 	in->signer_gid = signer->pw_gid;
 	return RC_OK;

@@ -346,13 +346,15 @@ static void ask_once(struct world *w, struct http_req *req)
 {
 	const struct timespec pause = { 0, 20000 };
 	int64_t since_us = clock_mono_us();
-	const struct http_route *route;
 	unsigned allowed;
 
-	ck_assert_int_eq(http_route_find(est_routes(w->est), req->method,
-	                         bytes_str(req->path), &route, &allowed),
+	ck_assert_int_eq(
+	        http_route_find(
+	                req->routes != NULL ? req->routes : est_routes(w->est),
+	                req->method, bytes_str(req->path), &req->route,
+	                &allowed),
 	        RC_OK);
-	route->fn(route->ctx, req);
+	req->route->fn(req->route->ctx, req);
 	while (!req->answered) {
 		loop_poll(w->h.loop);
 		if (!req->answered)

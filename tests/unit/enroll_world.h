@@ -68,6 +68,12 @@ struct http_req {
 	size_t n_chain; /* what the client showed over TLS */
 	struct tls_binding binding;
 	enum rc binding_rc;
+	/* what admin/ looks at, whose tests define the getters */
+	const struct http_routes *routes; /* NULL: EST's */
+	const char *query;
+	uid_t uid;
+	gid_t gid, groups[2];
+	size_t n_groups;
 	/* out */
 	bool answered;
 	unsigned status;
@@ -77,6 +83,7 @@ struct http_req {
 	/* private */
 	struct tls_peer peer;
 	struct net_addr addr;
+	const struct http_route *route;
 };
 /* Run it until it is answered, and with other than 503 behind a shim; gives the
  * status. */

@@ -72,12 +72,14 @@ static void peer(void *ctx, struct http_req *req)
 static void uid(void *ctx, struct http_req *req)
 {
 	char text[32] = "none";
+	gid_t groups[256];
 	uid_t u;
 	gid_t g;
 
 	(void)ctx;
 	if (http_req_peer_uid(req, &u, &g))
-		snprintf(text, sizeof(text), "uid %u", (unsigned)u);
+		snprintf(text, sizeof(text), "uid %u groups %zu", (unsigned)u,
+		        http_req_peer_groups(req, groups, 256));
 	http_answer_text(req, 200, text);
 }
 

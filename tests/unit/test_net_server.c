@@ -673,7 +673,8 @@ START_TEST(unix_socket_tells_who_calls)
 	call(&f, &c);
 	ck_assert_int_eq(c.rc, RC_OK);
 	ck_assert_uint_eq(c.status, 200);
-	snprintf(want, sizeof(want), "uid %u\n", (unsigned)getuid());
+	snprintf(want, sizeof(want), "uid %u groups %d\n", (unsigned)getuid(),
+	        getgroups(0, NULL));
 	ck_assert_str_eq(buf_cstr(&c.out), want);
 	net_stop(&f);
 	/* Nobody is there any more: the file is stale, and is replaced. */
