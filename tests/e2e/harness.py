@@ -198,17 +198,20 @@ class Ca:
         """A new key and a request for it: (key path, base64 body path)."""
         key = key or self.key(name, kind)
         der, b64 = self.path(name + ".csr"), self.path(name + ".b64")
-        argv = ["openssl", "req", "-new", "-key", key, "-subj", subject,
-                "-outform", "DER", "-out", der]
+        argv = ["openssl", "req", "-new", "-key", key, "-outform", "DER",
+                "-out", der]
         for e in extensions:
             argv += ["-addext", e]
-        if challenge is not None:
+        if challenge is None:
+            argv += ["-subj", subject]
+        else:
+            # With -subj, openssl leaves the attributes out.
             conf = self.path(name + ".cnf")
             with open(conf, "w") as f:
-                f.write("[req]\nprompt=no\nstring_mask=utf8only\n"
-                        "distinguished_name=dn\nattributes=at\n"
-                        "[dn]\nCN=unused\n"
-                        f"[at]\nchallengePassword={challenge}\n")
+                f.write("[req]\nprompt=no\ndistinguished_name=dn\n"
+                        "attributes=at\n[dn]\n" +
+                        subject.strip("/").replace("/", "\n") +
+                        f"\n[at]\nchallengePassword={challenge}\n")
             argv += ["-config", conf]
         run(*argv)
         run("openssl", "base64", "-in", der, "-out", b64)

@@ -93,4 +93,4 @@ def test_a_profile_can_demand_it_and_csrattrs_says_so(build):
         der = base64.b64decode(c.curl(c.url("csrattrs")).body)
         # challengePassword, 1.2.840.113549.1.9.7
         assert bytes.fromhex("06092a864886f70d010907") in der
-        assert c.json("cert", "list", "--device", "bound")["certs"]
+        assert c.json("cert", "list", "--device", "bound")["certificates"]

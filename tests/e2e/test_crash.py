@@ -117,8 +117,8 @@ def all_certs(api):
     while True:
         path = "/v1/certs" + (f"?cursor={cursor}" if cursor else "")
         page = api.sure("GET", path)
-        certs += page["certs"]
-        cursor = page.get("next")
+        certs += page["certificates"]
+        cursor = page.get("cursor")
         if not cursor:
             return certs
 
@@ -198,7 +198,7 @@ def test_kill_9_loses_nothing(build):
             pem = run("openssl", "pkcs7", "-inform", "DER", "-in", path,
                       "-print_certs").stdout
             pem = pem[pem.index("-----BEGIN"):].strip()
-            assert "".join(pem.split()) == "".join(shown["pem"].split()), device
+            assert "".join(pem.split()) == "".join(shown["certificate"].split()), device
         assert c.stop() == 0
         # Every certificate is its TBS, every index and the audit chain whole.
         run(c.bin("mica"), "--config", c.conf, "store", "check")

@@ -146,7 +146,7 @@ def test_a_token_serves_one_request_and_its_retries(build):
         _, other = c.csr("dev-other", "/CN=dev")
         refused = c.enroll(other, "-u", f"dev:{token}")
         assert refused.status in (400, 401), refused.text()
-        assert len(c.json("cert", "list", "--device", "dev")["certs"]) == 1
+        assert len(c.json("cert", "list", "--device", "dev")["certificates"]) == 1
 
 
 def early(text):
@@ -229,12 +229,12 @@ def anchored(c):
              "  maker: { certificates: ca/maker.pem }\n"
              "  other: { certificates: ca/other.pem }\n")
     text = text.replace(
-        "  est:\n    -",
-        "  est:\n"
+        "enroll:\n  est:\n",
+        "enroll:\n  est:\n"
         "    - { label: idevid, authority: factory, profile: sensor, "
         "allow: [idevid], anchors: [maker, other] }\n"
         "    - { label: maker, authority: factory, profile: sensor, "
-        "allow: [idevid], anchors: [maker] }\n    -")
+        "allow: [idevid], anchors: [maker] }\n")
     assert "label: idevid" in text, text
     with open(c.conf, "w") as f:
         f.write(text)
@@ -280,7 +280,7 @@ def test_idevid_enrols_and_one_maker_cannot_speak_for_another(build):
 def test_strongswan_pki_fetches_the_chain_and_enrols(build):
     need("pki")
     with ca(build, edit=early) as c:
-        out = c.path("estca")
+        out = c.path("estca.pem")
         url = f"https://127.0.0.1:{c.est}"
         run("pki", "--estca", "--url", url, "--cacert", c.root, "--caout", out,
             "--outform", "pem")

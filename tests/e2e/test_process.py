@@ -72,8 +72,9 @@ def test_sighup_hands_over_to_the_new_configuration(build):
         with open(c.conf) as f:
             text = f.read()
         new = text.replace(
-            "  est:\n    -", "  est:\n    - { label: line2, authority: factory,"
-            " profile: sensor, allow: [token] }\n    -")
+            "enroll:\n  est:\n", "enroll:\n  est:\n"
+            "    - { label: line2, authority: factory, profile: sensor, "
+            "allow: [token] }\n")
         assert new != text
         with open(c.conf, "w") as f:
             f.write(new)
