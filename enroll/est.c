@@ -222,6 +222,9 @@ static void on_issued(void *ctx, const struct issued *result)
 		rc = certs_only_put(&message, &result->der, 1);
 	if (rc == RC_OK) {
 		log_issued(e, result);
+		/* A line or a gateway that enrols many is one address. */
+		if (!result->retried)
+			limit_give(e->est->o.limit, http_req_addr(e->req), 1);
 		answer_base64(e->req, CERTS_ONLY_TYPE, buf_bytes(&message));
 		enrolment_free(e);
 	} else {

@@ -80,20 +80,38 @@ static struct bucket *bucket_find(
 	return fullest;
 }
 
-bool limit_take(struct limit *limit, const struct net_addr *addr, unsigned cost)
+static struct bucket *bucket_now(
+        struct limit *limit, const struct net_addr *addr)
 {
 	int64_t now_us = clock_mono_us();
+	struct bucket *b = bucket_find(limit, net_addr_peer(addr), now_us);
+
+	b->micro_tokens = tokens_now(limit, b, now_us);
+	b->at_us = now_us;
+	return b;
+}
+
+bool limit_take(struct limit *limit, const struct net_addr *addr, unsigned cost)
+{
 	struct bucket *b;
-	uint64_t have;
 
 	if (limit == NULL || addr->local)
 		return true;
-	b = bucket_find(limit, net_addr_peer(addr), now_us);
-	have = tokens_now(limit, b, now_us);
-	b->at_us = now_us;
-	b->micro_tokens = have;
-	if (have < cost * TOKEN)
+	b = bucket_now(limit, addr);
+	if (b->micro_tokens < cost * TOKEN)
 		return false;
 	b->micro_tokens -= cost * TOKEN;
 	return true;
+}
+
+void limit_give(struct limit *limit, const struct net_addr *addr, unsigned cost)
+{
+	struct bucket *b;
+
+	if (limit == NULL || addr->local)
+		return;
+	b = bucket_now(limit, addr);
+	b->micro_tokens += cost * TOKEN;
+	if (b->micro_tokens > limit->full)
+		b->micro_tokens = limit->full;
 }

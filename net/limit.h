@@ -24,4 +24,8 @@ void limit_free(struct limit *limit); /* NULL is a no-op */
 MUST_CHECK bool limit_take(
         struct limit *limit, const struct net_addr *addr, unsigned cost);
 
+/* Give cost tokens back: what they paid for turned out to be welcome. */
+void limit_give(
+        struct limit *limit, const struct net_addr *addr, unsigned cost);
+
 #endif

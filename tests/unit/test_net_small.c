@@ -124,6 +124,10 @@ START_TEST(bucket_empties_and_fills_at_its_rate)
 	usleep(60000); /* never more than the burst */
 	ck_assert(!limit_take(l, &a, 4));
 	ck_assert(limit_take(l, &a, 3));
+	limit_give(l, &a, 2);
+	ck_assert(limit_take(l, &a, 2));
+	limit_give(l, &a, 100); /* nor by what is given back */
+	ck_assert(!limit_take(l, &a, 4));
 	limit_free(l);
 }
 END_TEST
