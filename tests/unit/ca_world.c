@@ -1,4 +1,6 @@
 #include "tests/unit/ca_world.h"
+#include "ca/policy.h"
+#include "ca/tbs_check.h"
 #include <check.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -161,12 +163,9 @@ static enum rc read_pem(
 	struct world *w = ctx;
 
 	(void)why;
-	if (strstr(path, "ca.pem") != NULL)
-		buf_add(out, buf_bytes(&w->ca_pem));
-	else if (strstr(path, "root.pem") != NULL)
-		buf_add(out, buf_bytes(&w->root_pem));
-	else
-		return RC_CONFIG;
+	buf_add(out,
+	        buf_bytes(strstr(path, "root.pem") != NULL ? &w->root_pem
+	                                                   : &w->ca_pem));
 	return out->failed;
 }
 
@@ -218,4 +217,36 @@ const struct profile *world_profile(struct world *w, const char *name)
 
 	ck_assert_ptr_nonnull(c);
 	return profiles_find(w->profiles, world_authority(w), c);
+}
+
+static bool is_held(void *ctx, struct bytes spki)
+{
+	(void)spki;
+	return *(bool *)ctx;
+}
+
+enum rc world_policy_says(struct world *w, struct bytes tbs, int64_t now_s,
+        bool held, struct why *why)
+{
+	struct buf packed = BUF_INIT(TBS_POLICY_MAX_BYTES);
+	const struct proto_policy_item *items;
+	struct tbs_policy *policy;
+	struct policy_set *set;
+	enum rc rc;
+	size_t n;
+
+	ck_assert_int_eq(
+	        policy_compile(&set, w->authorities, w->profiles, why), RC_OK);
+	items = policy_items(set, &n);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_str_eq(items[0].key, "factory");
+	tbs_policy_pack(&packed, items[0].policy);
+	ck_assert_msg(
+	        tbs_policy_unpack(&policy, buf_bytes(&packed), why) == RC_OK,
+	        "%s", why->text);
+	rc = tbs_check(policy, tbs, now_s, is_held, &held, why);
+	tbs_policy_free(policy);
+	policy_free(set);
+	buf_free(&packed);
+	return rc;
 }

@@ -40,6 +40,12 @@ void world_profiles(struct world *w, const char *profiles, const char *extra);
 struct authority *world_authority(struct world *w);
 const struct profile *world_profile(struct world *w, const char *name);
 
+/* What the signer would say to that TBS under the policy that the profiles
+ * compile to, there and back through its packed form. held: the TBS's key is
+ * the signer's own. */
+enum rc world_policy_says(struct world *w, struct bytes tbs, int64_t now_s,
+        bool held, struct why *why);
+
 EVP_PKEY *world_key(const char *type); /* a device's key */
 /* SubjectPublicKeyInfo, DER; the caller frees it. */
 struct buf world_spki(EVP_PKEY *key);

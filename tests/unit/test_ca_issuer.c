@@ -4,8 +4,6 @@
 #include "ca/cert.h"
 #include "ca/grant_make.h"
 #include "ca/issuer.h"
-#include "ca/policy.h"
-#include "ca/tbs_check.h"
 #include "tests/unit/ca_signer.h"
 #include "tests/unit/ca_world.h"
 #include "storage/engine.h"
@@ -692,38 +690,12 @@ END_TEST
 
 /* --- the signer's policy takes what the issuer makes, and nothing else */
 
-static bool not_held(void *ctx, struct bytes spki)
-{
-	(void)spki;
-	return *(bool *)ctx;
-}
-
 static enum rc policy_says(struct bytes der, bool held, struct why *why)
 {
-	const struct proto_policy_item *items;
-	struct buf packed = BUF_INIT(TBS_POLICY_MAX_BYTES);
-	struct tbs_policy *policy;
-	struct policy_set *set;
 	struct cert c;
-	enum rc rc;
-	size_t n;
 
 	ck_assert_int_eq(cert_parse(&c, der, why), RC_OK);
-	ck_assert_int_eq(
-	        policy_compile(&set, world.authorities, world.profiles, why),
-	        RC_OK);
-	items = policy_items(set, &n);
-	ck_assert_uint_eq(n, 1);
-	ck_assert_str_eq(items[0].key, "factory");
-	tbs_policy_pack(&packed, items[0].policy);
-	ck_assert_msg(
-	        tbs_policy_unpack(&policy, buf_bytes(&packed), why) == RC_OK,
-	        "%s", why->text);
-	rc = tbs_check(policy, c.tbs, clock_now_s(), not_held, &held, why);
-	tbs_policy_free(policy);
-	policy_free(set);
-	buf_free(&packed);
-	return rc;
+	return world_policy_says(&world, c.tbs, clock_now_s(), held, why);
 }
 
 START_TEST(policy_allows_what_the_issuer_makes)

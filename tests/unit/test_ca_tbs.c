@@ -1,5 +1,6 @@
 /* The TBS held against libcrypto's, feature by feature; validity; serials. */
 #include "tests/unit/test_ca.h"
+#include "ca/draft.h"
 #include "ca/lint.h"
 #include "der/time.h"
 #include <openssl/err.h>
@@ -239,12 +240,80 @@ static void compare(const struct same_case *c, struct world *w)
 	ck_assert_msg(lint_tbs(buf_bytes(&tbs), world_authority(w)->sig_alg,
 	                      world_authority(w)->subject, &why) == RC_OK,
 	        "%s: %s", c->name, why.text);
+	ck_assert_msg(world_policy_says(w, buf_bytes(&tbs), WORLD_NOW_S, false,
+	                      &why) == RC_OK,
+	        "%s: %s", c->name, why.text);
 	profile_names_free(&names);
 	buf_free(&tbs);
 	buf_free(&spki_der);
 	buf_free(&expected);
 	EVP_PKEY_free(key);
 }
+
+/* --- the profiles that are shipped, with each key that they take */
+
+static const struct shipped_key {
+	uint32_t bit;
+	const char *type;
+} KEYS[] = {
+	{ CONF_KEY_P256, "P-256" },
+	{ CONF_KEY_P384, "P-384" },
+	{ CONF_KEY_ED25519, "ED25519" },
+	{ CONF_KEY_RSA2048, "RSA" },
+};
+
+static void draft_shipped(
+        struct world *w, const struct conf_profile *conf, const char *type)
+{
+	struct draft d = DRAFT_INIT;
+	struct draft_input in = { .device = "unit-1",
+		.now_us = WORLD_NOW_S * 1000000 };
+	EVP_PKEY *key = world_key(type);
+	struct buf der = world_spki(key);
+	struct why why = WHY_NONE;
+	struct spki spki;
+
+	in.profile = world_profile(w, conf->name);
+	in.spki = &spki;
+	ck_assert_int_eq(spki_parse(&spki, buf_bytes(&der), &why), RC_OK);
+	ck_assert_msg(draft_make(&d, &in, w->digest, &why) == RC_OK, "%s: %s",
+	        conf->name, why.text);
+	ck_assert_msg(world_policy_says(w, buf_bytes(&d.tbs), WORLD_NOW_S,
+	                      false, &why) == RC_OK,
+	        "%s: %s", conf->name, why.text);
+	draft_free(&d);
+	buf_free(&der);
+	EVP_PKEY_free(key);
+}
+
+static const char *shipped_yaml(void)
+{
+	static char text[65536];
+	FILE *f = fopen(MICA_SOURCE_DIR "/conf/mica.yaml", "r");
+	size_t n;
+
+	ck_assert_ptr_nonnull(f);
+	n = fread(text, 1, sizeof text - 1, f);
+	text[n] = '\0';
+	(void)fclose(f);
+	return text;
+}
+
+START_TEST(shipped_profiles_issue_what_the_signer_signs)
+{
+	struct why why = WHY_NONE;
+	size_t i, k;
+
+	ck_assert_msg(world_load(&world, shipped_yaml(), &why) == RC_OK, "%s",
+	        why.text);
+	ck_assert_uint_ge(world.conf->n_profiles, 6);
+	for (i = 0; i < world.conf->n_profiles; i++)
+		for (k = 0; k < sizeof KEYS / sizeof *KEYS; k++)
+			if (world.conf->profiles[i].keys & KEYS[k].bit)
+				draft_shipped(&world, &world.conf->profiles[i],
+				        KEYS[k].type);
+}
+END_TEST
 
 static void begin(void)
 {
@@ -377,6 +446,7 @@ TCase *test_ca_tbs(void)
 	        (int)(sizeof SAME / sizeof *SAME));
 	tcase_add_test(t, tbs_is_what_libcrypto_builds_under_other_ca_keys);
 	tcase_add_test(t, certificate_is_what_libcrypto_reads);
+	tcase_add_test(t, shipped_profiles_issue_what_the_signer_signs);
 	tcase_add_test(t, validity_is_backdated_and_cut_but_never_is_not);
 	tcase_add_test(t, serials_are_positive_ordered_and_differ);
 	return t;
