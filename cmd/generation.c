@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define POLICY_MAX_BYTES (16u << 20)
+#define BIND_WAIT_S 3
+#define BIND_TRIES_A_S 20
 #define TLS_MAX_BYTES (256u << 10)
 
 void conf_errors_log(const char *path, const struct conf_errors *e)
@@ -171,6 +173,35 @@ static enum rc sockets_open(
 	return rc;
 }
 
+static void sockets_close(struct generation *g)
+{
+	ports_close(&g->est);
+	ports_close(&g->http);
+	if (g->admin_fd >= 0)
+		close(g->admin_fd);
+	if (g->prometheus_fd >= 0)
+		close(g->prometheus_fd);
+	g->admin_fd = g->prometheus_fd = -1;
+}
+
+/* The processes of a supervisor that was killed end a moment after it, and hold
+ * their sockets until then. */
+static enum rc sockets_open_at_start(struct generation *g, struct why *why)
+{
+	const struct timespec pause = { 0, 1000000000 / BIND_TRIES_A_S };
+	enum rc rc = RC_EXISTS;
+
+	for (int i = 0; rc == RC_EXISTS && i < BIND_WAIT_S * BIND_TRIES_A_S;
+	        i++) {
+		if (i > 0)
+			nanosleep(&pause, NULL);
+		rc = sockets_open(g, NULL, why);
+		if (rc != RC_OK)
+			sockets_close(g);
+	}
+	return rc;
+}
+
 /* --- making one */
 static enum rc compile_policy(
         const struct conf *c, uint32_t number, struct buf *out, struct why *why)
@@ -326,7 +357,8 @@ enum rc generation_new(struct generation **out, struct supervisor *s,
 	if (rc == RC_OK && before != NULL)
 		rc = check_unchanged(g, before, &why);
 	if (rc == RC_OK)
-		rc = sockets_open(g, before, &why);
+		rc = before != NULL ? sockets_open(g, before, &why)
+		                    : sockets_open_at_start(g, &why);
 	if (rc != RC_OK) {
 		log_event(LOG_ERROR, "config.refused", "why",
 		        why.text[0] != '\0' ? why.text : rc_info(rc)->text,
@@ -347,16 +379,11 @@ void generation_free(struct generation *g)
 	process_close(&g->keeper);
 	for (unsigned i = 0; i < g->n_workers; i++)
 		process_close(&g->workers[i]);
-	ports_close(&g->est);
-	ports_close(&g->http);
+	sockets_close(g);
 	if (g->bundle_fd >= 0)
 		close(g->bundle_fd);
 	if (g->tls_fd >= 0)
 		close(g->tls_fd);
-	if (g->admin_fd >= 0)
-		close(g->admin_fd);
-	if (g->prometheus_fd >= 0)
-		close(g->prometheus_fd);
 	buf_free(&g->policy);
 	buf_free(&g->tls_spki);
 	buf_wipe(&g->tls_key);

@@ -142,6 +142,8 @@ def kill_until_enough(c, api, rng):
         alive = [p for p in status["processes"]
                  if p["pid"] and p["name"] != "supervisor"]
         workers = [p for p in alive if p["name"].startswith("worker")]
+        if not workers:
+            continue  # a keeper that just came back has not been told yet
         victim = rng.choice(workers if rng.random() < 0.8 else alive)
         try:
             os.kill(victim["pid"], signal.SIGKILL)
