@@ -4,9 +4,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* What a thread takes at once at most: an answer waits for its batch, and 16
- * ECDSA signatures take 0.3 ms. */
-#define TAKE_MAX 16
+/* What a thread takes at once at most: an answer waits for its batch, and 32
+ * ECDSA signatures take 0.5 ms. */
+#define TAKE_MAX 32
 
 struct queue {
 	struct job *head, *last;
