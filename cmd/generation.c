@@ -291,6 +291,28 @@ static unsigned workers_wanted(const struct conf *c)
 	return n > WORKERS_MAX ? WORKERS_MAX : n;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* The signer reads its keys once, before it closes its doors. */
+static bool same_keys(const struct conf *a, const struct conf *b)
+{
+	if (a->n_keys != b->n_keys ||
+	        !same_text(a->listen.est_key, b->listen.est_key))
+		return false;
+	for (size_t i = 0; i < a->n_keys; i++) {
+		const struct conf_key *x = &a->keys[i], *y = &b->keys[i];
+
+		if (!same_text(x->name, y->name) ||
+		        !same_text(x->file, y->file) ||
+		        !same_text(x->passphrase_file, y->passphrase_file))
+			return false;
+	}
+	return true;
+}
+
 /* What the processes hold open from the start cannot change under them. */
 static enum rc check_unchanged(const struct generation *g,
         const struct generation *before, struct why *why)
@@ -308,6 +330,8 @@ static enum rc check_unchanged(const struct generation *g,
 		what = "process.user";
 	else if (g->n_workers != before->n_workers)
 		what = "process.workers";
+	else if (!same_keys(a, b))
+		what = "keys";
 	if (what != NULL)
 		return why_set(why, RC_CONFIG,
 		        "%s changed: that takes a restart", what);

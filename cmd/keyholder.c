@@ -48,6 +48,10 @@ void supervisor_want_tls_key(struct supervisor *s, struct generation *g)
 {
 	struct buf b = BUF_INIT(256);
 
+	if (g->conf->listen.est_key != NULL) {
+		send(s, PROTO_LISTENER_KEY, g->number, BYTES_NONE);
+		return;
+	}
 	proto_make_key_pack(&b, TLS_KEY_NAME, KEY_P256);
 	send(s, PROTO_MAKE_KEY, g->number, buf_bytes(&b));
 	buf_free(&b);

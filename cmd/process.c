@@ -137,6 +137,8 @@ static void signer_words(const struct process *p, struct words *w)
 		word(w, "--key=%s:%s%s%s", k->name, k->file, locked ? ":" : "",
 		        locked ? k->passphrase_file : "");
 	}
+	if (c->listen.est_key != NULL)
+		word(w, "--listener-key=%s", c->listen.est_key);
 	word(w, "--log-level=%s", levels[c->log_level]);
 	word(w, "--log-form=%s", c->log_form == LOG_JSON ? "json" : "text");
 }

@@ -81,32 +81,55 @@ static enum rc make_key(struct control *c, const struct proto_make_key *m,
 	return why_prefix(why, rc, "key %s", m->name);
 }
 
+/* Answer with a key, or with why there is none. */
+static void reply_key(struct control *c, const struct ipc_msg *msg,
+        const char *name, enum rc rc, struct bytes private_der,
+        struct bytes spki, struct why *why)
+{
+	struct buf body = BUF_INIT(2 * KEY_MAX_BYTES + 64);
+
+	if (!rc) {
+		proto_key_pack(&body, &(struct proto_key){ private_der, spki });
+		rc = body.failed;
+	}
+	if (rc) {
+		reply_done(c, msg->id, rc, why);
+	} else {
+		log_event(LOG_INFO, "signer.key_given", "name", name, NULL);
+		reply(c, msg->id, PROTO_KEY, buf_bytes(&body));
+	}
+	buf_wipe(&body);
+}
+
+static void on_listener_key(struct control *c, const struct ipc_msg *msg)
+{
+	struct buf private_der = BUF_INIT(KEY_MAX_BYTES);
+	struct why why = WHY_NONE;
+	const struct vault_key *k = NULL;
+	enum rc rc;
+
+	if (vault_count(c->o.listener) > 0)
+		k = vault_at(c->o.listener, 0);
+	rc = k ? vault_private(k->pkey, &private_der)
+	       : why_set(&why, RC_NOTFOUND, "no --listener-key was given");
+	reply_key(c, msg, "listener", rc, buf_bytes(&private_der),
+	        k ? k->spki : BYTES_NONE, &why);
+	buf_wipe(&private_der);
+}
+
 static void on_make_key(struct control *c, const struct ipc_msg *msg)
 {
 	struct buf private_der = BUF_INIT(KEY_MAX_BYTES);
 	struct buf spki = BUF_INIT(KEY_MAX_BYTES);
-	struct buf body = BUF_INIT(2 * KEY_MAX_BYTES + 64);
 	struct why why = WHY_NONE;
 	struct proto_make_key m;
 	enum rc rc = proto_make_key_unpack(&m, msg->body);
 
 	if (!rc)
 		rc = make_key(c, &m, &private_der, &spki, &why);
-	if (!rc) {
-		struct proto_key key = { buf_bytes(&private_der),
-			buf_bytes(&spki) };
-
-		proto_key_pack(&body, &key);
-		rc = body.failed;
-	}
-	if (rc) {
-		reply_done(c, msg->id, rc, &why);
-	} else {
-		log_event(LOG_INFO, "signer.key_made", "name", m.name, NULL);
-		reply(c, msg->id, PROTO_KEY, buf_bytes(&body));
-	}
+	reply_key(c, msg, m.name, rc, buf_bytes(&private_der), buf_bytes(&spki),
+	        &why);
 	buf_wipe(&private_der);
-	buf_wipe(&body);
 	buf_free(&spki);
 }
 
@@ -149,6 +172,9 @@ static void on_message(void *ctx, const struct ipc_msg *msg)
 		break;
 	case PROTO_MAKE_KEY:
 		on_make_key(c, msg);
+		break;
+	case PROTO_LISTENER_KEY:
+		on_listener_key(c, msg);
 		break;
 	case PROTO_KEYS:
 		on_keys(c, msg);

@@ -13,6 +13,7 @@ struct control;
 struct control_opts {
 	struct loop *loop;
 	const struct vault *vault;
+	const struct vault *listener; /* at most one key, to hand over */
 	struct rules *rules;
 	int fd;                   /* taken */
 	void (*ruled)(void *ctx); /* a policy was taken */

@@ -20,6 +20,7 @@
 static const char usage[] =
         "usage: mica-signer --serve --control-fd=N --client-fd=N ...\n"
         "           --keys-fd=N --key=NAME:FILE[:PASSPHRASE-FILE] ...\n"
+        "           [--listener-key=FILE]\n"
         "           [--uid=N --gid=N] [--threads=N]\n"
         "           [--metrics-fd=N --metrics-row=N]\n"
         "           [--log-level=LEVEL] [--log-form=text|json]\n"
@@ -32,6 +33,7 @@ enum option_id {
 	OPT_CLIENT_FD,
 	OPT_KEYS_FD,
 	OPT_KEY,
+	OPT_LISTENER_KEY,
 	OPT_UID,
 	OPT_GID,
 	OPT_THREADS,
@@ -47,6 +49,7 @@ static const struct option options[] = {
 	{ "client-fd", required_argument, NULL, OPT_CLIENT_FD },
 	{ "keys-fd", required_argument, NULL, OPT_KEYS_FD },
 	{ "key", required_argument, NULL, OPT_KEY },
+	{ "listener-key", required_argument, NULL, OPT_LISTENER_KEY },
 	{ "uid", required_argument, NULL, OPT_UID },
 	{ "gid", required_argument, NULL, OPT_GID },
 	{ "threads", required_argument, NULL, OPT_THREADS },
@@ -140,6 +143,9 @@ static bool apply(struct serve_opts *o, struct ids *ids, int id, char *text)
 		return o->keys_fd < 0 && descriptor(text, &o->keys_fd);
 	case OPT_KEY:
 		return add_key(o, text);
+	case OPT_LISTENER_KEY:
+		o->listener = (struct serve_key){ "listener", text, NULL };
+		return secret_file_name_ok(text);
 	case OPT_UID:
 		ids->uid = number(text, 0, UINT32_MAX - 1, &n);
 		o->uid = (uid_t)n;
@@ -204,7 +210,9 @@ static bool parse(struct serve_opts *o, int argc, char **argv)
 			return false;
 	o->has_ids = ids.uid;
 	return optind == argc && o->control_fd >= 0 && ids.uid == ids.gid &&
-	        (o->n_keys == 0 || o->keys_fd >= 0) && !same_fd_twice(o);
+	        ((o->n_keys == 0 && o->listener.file == NULL) ||
+	                o->keys_fd >= 0) &&
+	        !same_fd_twice(o);
 }
 
 static enum signer_exit serve_main(int argc, char **argv, pid_t parent)

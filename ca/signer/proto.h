@@ -32,9 +32,11 @@ enum proto_type {
 	 * by what stands beside it */
 	PROTO_POLICY = 16,
 	PROTO_POLICY_DROP = 17,
-	PROTO_MAKE_KEY = 18, /* PROTO_KEY, or PROTO_DONE with the error */
-	PROTO_KEYS = 19,     /* empty body; PROTO_KEY_LIST */
-	PROTO_STOP = 20,     /* empty body; answers what it has, then exits 0.
+	PROTO_MAKE_KEY = 18,     /* PROTO_KEY, or PROTO_DONE with the error */
+	PROTO_KEYS = 19,         /* empty body; PROTO_KEY_LIST */
+	PROTO_LISTENER_KEY = 21, /* empty body; PROTO_KEY, or PROTO_DONE: the
+				  * key file of --listener-key */
+	PROTO_STOP = 20, /* empty body; answers what it has, then exits 0.
 			      * No answer of its own */
 	PROTO_DONE = 32,
 	PROTO_KEY = 33,

@@ -19,7 +19,7 @@ struct server {
 	const struct serve_opts *opts;
 	struct buf hello; /* body of our PROTO_HELLO */
 	struct loop *loop;
-	struct vault *vault;
+	struct vault *vault, *listener;
 	struct rules *rules;
 	struct metrics *metrics;
 	struct pool *pool;
@@ -90,6 +90,11 @@ static enum signer_exit load_keys(struct server *s, const struct serve_opts *o)
 	for (size_t i = 0; i < o->n_keys && !rc; i++)
 		rc = vault_load(s->vault, o->keys_fd, o->keys[i].name,
 		        o->keys[i].file, o->keys[i].passphrase_file, &why);
+	if (!rc)
+		rc = vault_new(&s->listener);
+	if (!rc && o->listener.file != NULL)
+		rc = vault_load(s->listener, o->keys_fd, o->listener.name,
+		        o->listener.file, NULL, &why);
 	if (o->keys_fd >= 0)
 		(void)close(o->keys_fd);
 	return rc ? failed("keys", rc, &why, key_status(rc)) : SIGNER_EXIT_OK;
@@ -155,8 +160,8 @@ static enum rc open_metrics(struct server *s, const struct serve_opts *o)
 
 static enum rc open_control(struct server *s, const struct serve_opts *o)
 {
-	struct control_opts control = { s->loop, s->vault, s->rules,
-		o->control_fd, on_ruled, on_stop, on_lost, s };
+	struct control_opts control = { s->loop, s->vault, s->listener,
+		s->rules, o->control_fd, on_ruled, on_stop, on_lost, s };
 	enum rc rc = control_new(&s->control, &control);
 
 	if (!rc)
@@ -205,6 +210,7 @@ static void tear_down(struct server *s)
 	pool_free(s->pool);
 	rules_free(s->rules);
 	vault_free(s->vault);
+	vault_free(s->listener);
 	loop_free(s->loop);
 	metrics_unmap(s->metrics);
 	buf_free(&s->hello);

@@ -36,6 +36,9 @@ struct serve_opts {
 	int keys_fd;
 	struct serve_key keys[PROTO_KEYS_MAX];
 	size_t n_keys;
+	/* The TLS listener's own key, which is handed over and never signs
+	 * with here; file NULL: there is none. */
+	struct serve_key listener;
 	bool has_ids; /* uid and gid were given */
 	uid_t uid;
 	gid_t gid;

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 
-from harness import ca, need, run, serial, subject
+from harness import Ca, ca, need, run, serial, subject
 
 
 def certs_of(c, answer, name="chain"):
@@ -253,7 +253,6 @@ def idevid(c, anchor, name, subj):
 
 
 def test_idevid_enrols_and_one_maker_cannot_speak_for_another(build):
-    from harness import Ca
     with Ca(build) as c:
         anchors = anchored(c)
         c.start()

@@ -1,12 +1,15 @@
 """The daemon's processes: each comes back when it dies, SIGHUP hands over,
 SIGTERM finishes what is in flight."""
 
+import base64
 import os
+import re
 import signal
 import socket
 import time
 
-from harness import ca, run, wait_for
+from harness import Ca, ca, run, wait_for
+from test_http import tls
 
 
 def enrol_ok(c, name):
@@ -111,9 +114,7 @@ def test_sigterm_finishes_what_is_in_flight(build):
         _, b64 = c.csr("dev", "/CN=dev")
         token = c.token("dev")
         # The body comes in two halves; SIGTERM between them.
-        from test_http import tls
         body = open(b64, "rb").read()
-        import base64
         basic = base64.b64encode(f"dev:{token}".encode()).decode()
         s = tls(c.est)
         s.settimeout(15)
@@ -138,7 +139,6 @@ def test_sigterm_finishes_what_is_in_flight(build):
 
 
 def test_start_refuses_what_cannot_work(build):
-    from harness import Ca
     with Ca(build) as c:
         os.chmod(os.path.join(c.home, "keys", "issuing.key"), 0o644)
         c.start(ready=False)
@@ -153,3 +153,31 @@ def test_start_refuses_what_cannot_work(build):
         p = run(c.bin("micad"), "--check-config", c.conf, check=False)
         assert p.returncode == 1
         assert "nonsense" in p.stderr and f"{c.conf}:" in p.stderr
+
+
+def test_a_configured_listener_certificate_is_served(build):
+    with Ca(build) as c:
+        key = os.path.join(c.home, "keys", "est.key")
+        os.rename(c.key("est"), key)
+        os.chmod(key, 0o600)
+        stat = os.stat(os.path.join(c.home, "keys", "issuing.key"))
+        os.chown(key, stat.st_uid, stat.st_gid)
+        pem = os.path.join(c.home, "ca", "est.pem")
+        run("openssl", "req", "-x509", "-key", key, "-subj", "/CN=given",
+            "-days", "10", "-out", pem, "-addext",
+            "subjectAltName=IP:127.0.0.1")
+        with open(c.conf) as f:
+            text = f.read()
+        new = re.sub(r"( est: \{ address: [^,]*),.*\}",
+                     r"\1, certificate: ca/est.pem, key: est.key }", text)
+        assert new != text
+        with open(c.conf, "w") as f:
+            f.write(new)
+        c.start()
+        shown = run("openssl", "s_client", "-connect", f"127.0.0.1:{c.est}",
+                    stdin="").stdout
+        assert "CN = given" in shown, shown
+        _, b64 = c.csr("dev", "/CN=dev")
+        c.root = pem
+        a = c.enroll(b64, "-u", f"dev:{c.token('dev')}")
+        assert a.status == 200, a.text()
