@@ -5,7 +5,6 @@
 #ifndef MICA_ADMIN_ADMIN_H
 #define MICA_ADMIN_ADMIN_H
 
-#include "base/loop.h"
 #include "base/metrics.h"
 #include "base/why.h"
 #include "ca/authority.h"
@@ -28,7 +27,6 @@ struct admin_process {
 
 struct admin_opts { /* all borrowed */
 	const struct conf *conf;
-	struct loop *loop;
 	struct store *store;
 	struct authorities *authorities; /* resolved */
 	struct authorizer *authorizer;

@@ -307,6 +307,43 @@ def test_certificate_is_shown_with_its_story(build):
         assert [x["profile"] for x in soon] == ["@est"], soon
 
 
+def test_every_profile_of_init_issues(build):
+    with ca(build) as c:
+        profiles = {"sensor": ("/CN=x", ()),
+                    "tls-server": ("/CN=x.example", ("--dns", "x.example")),
+                    "idevid": ("/serialNumber=x", ()),
+                    "ldevid": ("/serialNumber=x", ()),
+                    "matter-dac": ("/", ()),
+                    "code-signing": ("/CN=x", ())}
+        with open(c.conf) as f:
+            named = re.findall(r"^  ([a-z-]+):\n    keys:", f.read(), re.M)
+        assert sorted(named) == sorted(profiles), named
+        for name, (subject_of, more) in profiles.items():
+            _, b64 = c.csr(name, subject_of)
+            device = () if more else ("--device", "x")
+            out = c.path(name + ".pem")
+            c.mica("cert", "issue", "--csr", b64, "--profile", name, *more,
+                   *device, "--out", out)
+            c.verify(out, "any")
+
+
+def test_manual_has_every_command_and_option(build):
+    manual = os.path.join(os.path.dirname(__file__), "..", "..", "man",
+                          "mica.1")
+    with open(manual) as f:
+        text = f.read()
+    mica = os.path.join(build, "mica")
+    commands = re.findall(r"^  (\w+(?: \w+)?)  ", run(mica, "--help").stdout,
+                          re.M)
+    assert len(commands) == 12, commands
+    for command in commands:
+        assert f"\n.It Cm {command} " in text or \
+            f"\n.It Cm {command}\n" in text, command
+        usage = run(mica, *command.split(), "--help").stdout
+        for option in re.findall(r"--([a-z-]+)", usage):
+            assert f"Fl Fl {option}" in text, (command, option)
+
+
 # --- status and the store
 def test_status_warns_of_what_an_operator_should_know(build):
     with ca(build) as c:

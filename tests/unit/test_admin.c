@@ -72,7 +72,6 @@ static void begin(void)
 	fd = metrics_create();
 	ck_assert_int_eq(metrics_map(&metrics, fd, 0), RC_OK);
 	close(fd);
-	o.loop = w.h.loop;
 	o.metrics = metrics;
 	o.store = w.h.store;
 	o.authorities = w.authorities;
