@@ -143,7 +143,7 @@ enum cli_exit cli_fail(const struct cli *cli, enum rc rc, const struct why *why)
 	        why != NULL && why->text[0] != '\0' ? why->text : info->text;
 
 	if (cli->json)
-		print_json(json_pack("{s:{s:s, s:s}}", "error", "code",
+		print_json_new(json_pack("{s:{s:s, s:s}}", "error", "code",
 		        info->name, "text", text));
 	else
 		fprintf(stderr, "mica: %s\n", text);

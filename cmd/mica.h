@@ -127,6 +127,7 @@ struct print_field {
 	const char *key; /* of the JSON object */
 };
 void print_json(const json_t *json);
+void print_json_new(json_t *json); /* takes it */
 /* Aligned, one object a row. */
 void print_table(
         const json_t *rows, const struct print_field *fields, size_t n);

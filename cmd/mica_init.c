@@ -217,8 +217,7 @@ static void show_json(const struct init *in)
 	if (in->passphrase_made)
 		json_object_set_new(
 		        o, "root_passphrase", json_string(in->passphrase));
-	print_json(o);
-	json_decref(o);
+	print_json_new(o);
 }
 
 static void show(const struct init *in)

@@ -13,6 +13,12 @@ void print_json(const json_t *json)
 	putchar('\n');
 }
 
+void print_json_new(json_t *json)
+{
+	print_json(json);
+	json_decref(json);
+}
+
 const char *json_text(const json_t *object, const char *key)
 {
 	const char *s = json_string_value(json_object_get(object, key));

@@ -26,8 +26,9 @@ static void print_report(
         const struct found *f, const struct store_check_report *r)
 {
 	if (f->json) {
-		print_json(json_pack("{s:I, s:O, s:I, s:I, s:I, s:I, s:I, s:I, "
-		                     "s:I, s:I, s:I}",
+		print_json_new(json_pack(
+		        "{s:I, s:O, s:I, s:I, s:I, s:I, s:I, s:I, "
+		        "s:I, s:I, s:I}",
 		        "faults", (json_int_t)r->faults, "found", f->faults,
 		        "certificates", (json_int_t)r->certificates, "held",
 		        (json_int_t)r->held, "revoked", (json_int_t)r->revoked,
