@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/health.h"
+#include "cmd/refusal_audit.h"
 #include "cmd/runtime.h"
 #include "cmd/tls_identity.h"
 #include "net/http.h"
@@ -28,6 +29,7 @@ struct keeper {
 	unsigned n_slots;
 	bool abandoning;
 	bool draining;
+	struct refusal_audit *refusals;
 };
 
 /* --- start: one store write at a time, waited for on the loop */
@@ -233,6 +235,7 @@ static void on_tick(void *ctx)
 	metric_set(k->r.metrics, METRIC_LOOP_LONGEST_US,
 	        (uint64_t)loop_longest_us(k->r.loop));
 	abandon_next(k);
+	refusal_audit_tick(k->refusals);
 	tls_identity_tick(k->identity);
 	loop_timer_set_ms(k->tick, TICK_MS);
 }
@@ -242,7 +245,9 @@ static void finish(void *ctx)
 {
 	struct keeper *k = ctx;
 
-	if (issuer_pending(k->r.issuer) == 0 && !k->abandoning)
+	if (issuer_pending(k->r.issuer) == 0 && !k->abandoning &&
+	        !refusal_audit_busy(k->refusals) &&
+	        admin_pending(k->admin) == 0)
 		loop_stop(k->r.loop);
 	else
 		loop_timer_set_ms(k->pending, 20);
@@ -307,6 +312,8 @@ static enum rc open_all(
 	if (rc == RC_OK)
 		rc = tls_identity_new(&k->identity, &k->r);
 	if (rc == RC_OK)
+		rc = refusal_audit_new(&k->refusals, &k->r);
+	if (rc == RC_OK)
 		rc = loop_timer_new(&k->tick, k->r.loop, on_tick, k);
 	if (rc == RC_OK)
 		rc = loop_timer_new(&k->pending, k->r.loop, finish, k);
@@ -342,6 +349,7 @@ int keeper_run(const struct child_args *args)
 	loop_timer_free(k->tick);
 	loop_timer_free(k->pending);
 	runtime_close(&k->r);
+	refusal_audit_free(k->refusals);
 	free(k);
 	return clean ? 0 : 1;
 }

@@ -363,6 +363,7 @@ enum rc op_abandon(struct batch *b, struct store_abandon *op)
 	struct cert_key keys[STORE_ROWS_MAX];
 	struct rec_issue r;
 	size_t n;
+	int readers;
 
 	op->abandoned = 0;
 	op->more = false;
@@ -371,6 +372,8 @@ enum rc op_abandon(struct batch *b, struct store_abandon *op)
 	if (op->what == ABANDON_SLOT && op->slot == b->v.db->slot)
 		return why_set(&op->op.why, RC_CONFLICT,
 		        "this process's own slot is in use");
+	/* One that died inside a read would keep its pages from reuse. */
+	(void)mdb_reader_check(b->v.db->env, &readers);
 	n = find_orphans(b, op, keys, STORE_ROWS_MAX);
 	for (size_t i = 0; i < n; i++) {
 		struct key k = key_cert(&keys[i]);
