@@ -310,8 +310,8 @@ static enum rc find_user(
 
 	if (pw == NULL)
 		return why_set(why, RC_CONFIG,
-		        "user %s does not exist: adduser --system --group "
-		        "--no-create-home %s",
+		        "user %s does not exist: useradd --system "
+		        "--user-group --no-create-home %s",
 		        name, name);
 	if (pw->pw_uid == 0)
 		return why_set(why, RC_CONFIG, "user %s is root", name);
@@ -480,16 +480,21 @@ static enum rc start(struct supervisor *s)
 int supervisor_run(const char *conf_path)
 {
 	struct supervisor *s = calloc(1, sizeof(*s));
+	char *absolute;
 	int status = 1;
 
 	if (s == NULL)
 		return 1;
-	s->conf_path = conf_path;
+	/* Absolute: it is shown to people who stand elsewhere. A file that is
+	 * not there is reported by who reads it. */
+	absolute = realpath(conf_path, NULL);
+	s->conf_path = absolute != NULL ? absolute : conf_path;
 	s->exe_fd = s->signer_exe_fd = s->keys_fd = s->store_fd = -1;
 	s->metrics_fd = s->shared_fd = -1;
 	if (start(s) == RC_OK && loop_run(s->loop) == RC_OK)
 		status = s->exit_status;
 	supervisor_close(s);
+	free(absolute);
 	free(s);
 	return status;
 }

@@ -180,7 +180,7 @@ static const struct {
 	        "m.yaml:5:9: process.user: must have 1 to 32 characters\n"
 	        "m.yaml:6:16: process.signer_user: must be one "
 	        "value, not a list\n"
-	        "m.yaml:7:12: process.workers: must be between 0 and 32\n"
+	        "m.yaml:7:12: process.workers: must be between 0 and 24\n"
 	        "m.yaml:9:10: log.level: must be error, warn, "
 	        "notice, info or debug, not \"loud\"\n"
 	        "m.yaml:10:11: log.format: unknown value \"jsno\" (did "
