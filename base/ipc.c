@@ -22,10 +22,12 @@
 #define RETRY_MS 10
 
 /* Flags: bit 0, the body is in a memfd, which comes before the frame's own
- * descriptors; bits 8 to 11, how many of those there are. */
+ * descriptors; bit 1, something may stand in front of the body there; bits 8
+ * to 11, how many descriptors there are. */
 #define FLAG_MEMFD 0x0001u
+#define FLAG_LEAD 0x0002u
 #define FLAG_FDS_SHIFT 8
-#define FLAGS_KNOWN 0x0f01u
+#define FLAGS_KNOWN 0x0f03u
 
 struct packet {
 	struct packet *next;
@@ -304,7 +306,8 @@ struct received {
 struct frame {
 	struct ipc_msg msg;
 	size_t length;
-	int memfd; /* or -1 */
+	size_t lead_max; /* bytes before the body in its memfd */
+	int memfd;       /* or -1 */
 };
 
 /* NULL, or the clause that the frame violates. What it took from fds is the
@@ -321,7 +324,8 @@ static const char *frame_parse(
 	f->msg.id = unpack_u64(u);
 	if (u->failed)
 		return "frame is cut";
-	if ((flags & ~FLAGS_KNOWN) != 0)
+	if ((flags & ~FLAGS_KNOWN) != 0 ||
+	        (flags & (FLAG_LEAD | FLAG_MEMFD)) == FLAG_LEAD)
 		return "unknown flags";
 	f->msg.n_fds = flags >> FLAG_FDS_SHIFT;
 	if (f->msg.n_fds > IPC_FDS_MAX)
@@ -337,6 +341,8 @@ static const char *frame_parse(
 		return "descriptors are missing";
 	if ((flags & FLAG_MEMFD) != 0)
 		f->memfd = got->fds[got->next++];
+	if ((flags & FLAG_LEAD) != 0)
+		f->lead_max = IPC_LEAD_MAX_BYTES;
 	for (unsigned i = 0; i < f->msg.n_fds; i++)
 		f->msg.fds[i] = got->fds[got->next++];
 	return NULL;
@@ -344,21 +350,23 @@ static const char *frame_parse(
 
 static const char *frame_deliver(struct ipc *ipc, struct frame *f)
 {
-	bool mapped = f->memfd >= 0;
+	struct bytes map = BYTES_NONE;
 
-	if (mapped) {
-		enum rc rc = ipc_memfd_map(f->memfd, f->length, &f->msg.body);
+	if (f->memfd >= 0) {
+		enum rc rc =
+		        ipc_memfd_map(f->memfd, f->length + f->lead_max, &map);
 
 		(void)close(f->memfd);
-		if (rc != RC_OK || f->msg.body.n != f->length) {
-			ipc_memfd_unmap(f->msg.body);
+		if (rc != RC_OK || map.n < f->length ||
+		        map.n - f->length > f->lead_max) {
+			ipc_memfd_unmap(map);
 			close_all(f->msg.fds, f->msg.n_fds);
 			return "body file is not sealed or has another size";
 		}
+		f->msg.body = bytes_skip(map, map.n - f->length);
 	}
 	ipc->fn(ipc->ctx, &f->msg);
-	if (mapped)
-		ipc_memfd_unmap(f->msg.body);
+	ipc_memfd_unmap(map);
 	return NULL;
 }
 
@@ -514,25 +522,30 @@ void ipc_free(struct ipc *ipc)
 	(void)close(fd);
 }
 
-static void frame_head(struct buf *b, const struct ipc_msg *msg, bool by_memfd)
+static void frame_head(
+        struct buf *b, const struct ipc_msg *msg, bool by_memfd, bool lead)
 {
 	unsigned flags = msg->n_fds << FLAG_FDS_SHIFT;
 
 	if (by_memfd)
 		flags |= FLAG_MEMFD;
+	if (lead)
+		flags |= FLAG_LEAD;
 	pack_u16(b, msg->type);
 	pack_u16(b, (uint16_t)flags);
 	pack_u32(b, (uint32_t)msg->body.n);
 	pack_u64(b, msg->id);
 }
 
-/* Duplicates of what travels with msg: the body's memfd first. */
-static enum rc collect_fds(
-        const struct ipc_msg *msg, bool by_memfd, int *fds, unsigned *n)
+/* Duplicates of what travels with msg: the body's memfd first, which is sealed
+ * unless that is -1. */
+static enum rc collect_fds(const struct ipc_msg *msg, bool by_memfd, int sealed,
+        int *fds, unsigned *n)
 {
 	*n = 0;
 	if (by_memfd) {
-		fds[*n] = ipc_memfd("mica-ipc", msg->body);
+		fds[*n] = sealed >= 0 ? fcntl(sealed, F_DUPFD_CLOEXEC, 3)
+		                      : ipc_memfd("mica-ipc", msg->body);
 		if (fds[*n] < 0)
 			return RC_NOMEM;
 		++*n;
@@ -548,10 +561,10 @@ static enum rc collect_fds(
 	return RC_OK;
 }
 
-enum rc ipc_send(struct ipc *ipc, const struct ipc_msg *msg)
+static enum rc send_msg(struct ipc *ipc, const struct ipc_msg *msg, int sealed)
 {
 	size_t whole = HEAD_BYTES + msg->body.n;
-	bool by_memfd = whole > ipc->packet_max;
+	bool by_memfd = sealed >= 0 || whole > ipc->packet_max;
 	size_t n = by_memfd ? HEAD_BYTES : whole;
 	int fds[IPC_FDS_MAX + 1];
 	struct packet *p;
@@ -565,7 +578,7 @@ enum rc ipc_send(struct ipc *ipc, const struct ipc_msg *msg)
 	/* One body of any size may wait alone. */
 	if (ipc->queued > 0 && ipc->queued + whole > IPC_QUEUE_MAX_BYTES)
 		return RC_BUSY;
-	rc = collect_fds(msg, by_memfd, fds, &n_fds);
+	rc = collect_fds(msg, by_memfd, sealed, fds, &n_fds);
 	if (rc != RC_OK)
 		return rc;
 	p = packet_for(ipc, n, n_fds);
@@ -573,7 +586,7 @@ enum rc ipc_send(struct ipc *ipc, const struct ipc_msg *msg)
 		close_all(fds, n_fds);
 		return RC_NOMEM;
 	}
-	frame_head(&p->bytes, msg, by_memfd);
+	frame_head(&p->bytes, msg, by_memfd, sealed >= 0);
 	if (!by_memfd)
 		buf_add(&p->bytes, msg->body);
 	memcpy(p->fds + p->n_fds, fds, n_fds * sizeof(int));
@@ -585,4 +598,19 @@ enum rc ipc_send(struct ipc *ipc, const struct ipc_msg *msg)
 		loop_post(ipc->loop, &ipc->flush);
 	}
 	return RC_OK;
+}
+
+enum rc ipc_send(struct ipc *ipc, const struct ipc_msg *msg)
+{
+	return send_msg(ipc, msg, -1);
+}
+
+enum rc ipc_send_sealed(
+        struct ipc *ipc, uint16_t type, uint64_t id, int fd, size_t n)
+{
+	const struct ipc_msg msg = {
+		.type = type, .id = id, .body = { NULL, n }
+	};
+
+	return n == 0 ? RC_MALFORMED : send_msg(ipc, &msg, fd);
 }

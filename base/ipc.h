@@ -54,8 +54,19 @@ int ipc_detach(struct ipc *ipc);
 #define IPC_QUEUE_MAX_BYTES (64u << 20)
 MUST_CHECK enum rc ipc_send(struct ipc *ipc, const struct ipc_msg *msg);
 
+/* As ipc_send, of a body that stands in a memfd already, as its last n bytes
+ * and at most IPC_LEAD_MAX_BYTES behind its start. fd is duplicated; it must
+ * have been sealed by ipc_memfd_seal(). For what is too large to be copied. */
+#define IPC_LEAD_MAX_BYTES 65536
+MUST_CHECK enum rc ipc_send_sealed(
+        struct ipc *ipc, uint16_t type, uint64_t id, int fd, size_t n);
+
 /* A sealed memfd (no write, grow, shrink) that holds data. Returns fd or -1 */
 int ipc_memfd(const char *name, struct bytes data);
+/* One that can be written until it is sealed. Returns fd or -1. It must have
+ * no hole then, or its reader will refuse it. */
+int ipc_memfd_open(const char *name);
+MUST_CHECK enum rc ipc_memfd_seal(int fd);
 /* Map a sealed memfd read-only; refuses one whose seals are missing.
  * munmap with ipc_memfd_unmap(). Errors: RC_IO RC_TOOBIG RC_PERMISSION. */
 MUST_CHECK enum rc ipc_memfd_map(int fd, size_t max, struct bytes *out);

@@ -24,13 +24,23 @@ static bool write_all(int fd, struct bytes data)
 	return true;
 }
 
+int ipc_memfd_open(const char *name)
+{
+	return memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+}
+
+enum rc ipc_memfd_seal(int fd)
+{
+	return fcntl(fd, F_ADD_SEALS, SEALS) == 0 ? RC_OK : RC_IO;
+}
+
 int ipc_memfd(const char *name, struct bytes data)
 {
-	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = ipc_memfd_open(name);
 
 	if (fd < 0)
 		return -1;
-	if (!write_all(fd, data) || fcntl(fd, F_ADD_SEALS, SEALS) != 0) {
+	if (!write_all(fd, data) || ipc_memfd_seal(fd) != RC_OK) {
 		(void)close(fd);
 		return -1;
 	}

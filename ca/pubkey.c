@@ -283,23 +283,28 @@ static enum rc verify_hash(
 	        : RC_BADSIG;
 }
 
-static enum rc verify_digest(struct pubkey_ctx *ctx, EVP_PKEY *key,
-        enum sig_alg alg, const EVP_MD *md, struct bytes data, struct bytes sig)
+static enum rc verify_hashed(struct pubkey_ctx *ctx, EVP_PKEY *key,
+        enum sig_alg alg, const struct hash *hash, struct bytes sig)
 {
-	struct hash hash;
-	EVP_PKEY_CTX *pctx;
-	enum rc rc = hash_data(&hash, ctx, md, data);
+	EVP_PKEY_CTX *pctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+	enum rc rc;
 
-	if (rc != RC_OK)
-		return rc;
-	pctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
 	if (!pctx)
 		return RC_NOMEM;
 	rc = ready(pctx, ctx, alg);
 	if (rc == RC_OK)
-		rc = verify_hash(pctx, &hash, sig);
+		rc = verify_hash(pctx, hash, sig);
 	EVP_PKEY_CTX_free(pctx);
 	return rc;
+}
+
+static enum rc verify_digest(struct pubkey_ctx *ctx, EVP_PKEY *key,
+        enum sig_alg alg, const EVP_MD *md, struct bytes data, struct bytes sig)
+{
+	struct hash hash;
+	enum rc rc = hash_data(&hash, ctx, md, data);
+
+	return rc == RC_OK ? verify_hashed(ctx, key, alg, &hash, sig) : rc;
 }
 
 static enum rc verify_pure(EVP_PKEY *key, struct bytes data, struct bytes sig)
@@ -350,6 +355,41 @@ enum rc pubkey_verify(struct pubkey_ctx *ctx, EVP_PKEY *key, enum key_type type,
 	rc = md ? verify_digest(ctx, key, alg, md, data, sig)
 	        : verify_pure(key, data, sig);
 	return verified(rc, why);
+}
+
+enum rc pubkey_hash_begin(
+        struct pubkey_ctx *ctx, enum sig_alg alg, struct why *why)
+{
+	bool pss;
+	const EVP_MD *md = md_of(ctx, alg, &pss);
+
+	if (md == NULL)
+		return why_set(why, RC_UNSUPPORTED,
+		        "signature: %s is not made over pieces", alg_name(alg));
+	ERR_clear_error();
+	return verified(
+	        EVP_DigestInit_ex2(ctx->hash, md, NULL) ? RC_OK : RC_INTERNAL,
+	        why);
+}
+
+enum rc pubkey_hash_add(struct pubkey_ctx *ctx, struct bytes data)
+{
+	return EVP_DigestUpdate(ctx->hash, data.p, data.n) ? RC_OK
+	                                                   : RC_INTERNAL;
+}
+
+enum rc pubkey_hash_verify(struct pubkey_ctx *ctx, EVP_PKEY *key,
+        enum key_type type, enum sig_alg alg, struct bytes sig, struct why *why)
+{
+	struct hash hash;
+	enum rc rc = check_alg(alg, type, why);
+
+	if (rc != RC_OK)
+		return rc;
+	ERR_clear_error();
+	if (!EVP_DigestFinal_ex(ctx->hash, hash.b, &hash.n))
+		return verified(RC_INTERNAL, why);
+	return verified(verify_hashed(ctx, key, alg, &hash, sig), why);
 }
 
 /* EC by way of the turnstile; it is made ready each time, which is when

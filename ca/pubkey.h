@@ -52,4 +52,13 @@ void pubkey_verifier_free(struct pubkey_verifier *v); /* NULL is a no-op */
 MUST_CHECK enum rc pubkey_verifier_check(struct pubkey_verifier *v,
         struct bytes data, struct bytes sig, struct why *why);
 
+/* The same over data that comes in pieces, in this order. Not for Ed25519,
+ * whose signatures need it all at once: RC_UNSUPPORTED. */
+MUST_CHECK enum rc pubkey_hash_begin(
+        struct pubkey_ctx *ctx, enum sig_alg alg, struct why *why);
+MUST_CHECK enum rc pubkey_hash_add(struct pubkey_ctx *ctx, struct bytes data);
+MUST_CHECK enum rc pubkey_hash_verify(struct pubkey_ctx *ctx, EVP_PKEY *key,
+        enum key_type type, enum sig_alg alg, struct bytes sig,
+        struct why *why);
+
 #endif

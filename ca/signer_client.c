@@ -116,6 +116,9 @@ static enum rc send_call(
 {
 	struct ipc_msg msg = { .type = PROTO_SIGN, .id = call->id };
 
+	if (call->sealed != NULL)
+		return ipc_send_sealed(c->ipc, PROTO_SIGN, call->id,
+		        call->sealed->fd, call->sealed->n);
 	buf_reset(&c->body);
 	proto_sign_pack(&c->body, call->key, call->purpose, call->tbs);
 	msg.body = buf_bytes(&c->body);
@@ -268,6 +271,12 @@ void signer_client_free(struct signer_client *c)
 	free(c);
 }
 
+void signer_sealed_head(struct buf *out, const char *key,
+        enum signer_purpose purpose, size_t tbs_bytes)
+{
+	proto_sign_pack_head(out, key, purpose, tbs_bytes);
+}
+
 enum rc signer_sign(struct signer_client *c, struct signer_call *call)
 {
 	enum rc rc;
@@ -275,7 +284,7 @@ enum rc signer_sign(struct signer_client *c, struct signer_call *call)
 	if (!c->ipc)
 		return why_set(&call->why, RC_UNAVAILABLE,
 		        "the signer's socket is closed");
-	if (call->tbs.n > TBS_CHECK_MAX_BYTES)
+	if (call->sealed == NULL && call->tbs.n > TBS_CHECK_MAX_BYTES)
 		return why_set(&call->why, RC_TOOBIG, "over %d bytes to sign",
 		        TBS_CHECK_MAX_BYTES);
 	if (c->n_in_flight == SIGNER_IN_FLIGHT_MAX)

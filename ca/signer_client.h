@@ -17,6 +17,17 @@
 
 struct signer_client;
 
+/* A TBS that is too large to be held in memory. The file is sealed
+ * (ipc_memfd_seal()) and ends with signer_sealed_head() and then the TBS: n
+ * bytes in all, at most IPC_LEAD_MAX_BYTES behind its start. */
+struct signer_sealed {
+	int fd; /* borrowed */
+	size_t n;
+};
+struct buf;
+void signer_sealed_head(struct buf *out, const char *key,
+        enum signer_purpose purpose, size_t tbs_bytes);
+
 /* The call is the caller's and holds still until done or cancelled; key and
  * tbs are borrowed as long. */
 struct signer_call {
@@ -24,6 +35,8 @@ struct signer_call {
 	const char *key; /* the configuration's name of the key */
 	enum signer_purpose purpose;
 	struct bytes tbs;
+	/* NULL, or the TBS with its key and purpose; tbs is not looked at. */
+	const struct signer_sealed *sealed;
 	void (*done)(struct signer_call *call); /* on the loop */
 	void *ctx;
 	int64_t deadline_us; /* clock_mono_us(); 0: none. RC_TIMEOUT */

@@ -54,9 +54,16 @@ enum rc proto_hello_unpack(struct proto_hello *m, struct bytes body)
 void proto_sign_pack(struct buf *b, const char *key,
         enum signer_purpose purpose, struct bytes tbs)
 {
+	proto_sign_pack_head(b, key, purpose, tbs.n);
+	pack_raw(b, tbs);
+}
+
+void proto_sign_pack_head(struct buf *b, const char *key,
+        enum signer_purpose purpose, size_t tbs_bytes)
+{
 	pack_str(b, key);
 	pack_u32(b, (uint32_t)purpose);
-	pack_bytes(b, tbs);
+	pack_u32(b, (uint32_t)tbs_bytes);
 }
 
 enum rc proto_sign_unpack(struct proto_sign *m, struct bytes body)

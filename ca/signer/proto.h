@@ -59,6 +59,9 @@ struct proto_sign {
 };
 void proto_sign_pack(struct buf *b, const char *key,
         enum signer_purpose purpose, struct bytes tbs);
+/* All but the TBS itself, which follows: for one that is not held in memory. */
+void proto_sign_pack_head(struct buf *b, const char *key,
+        enum signer_purpose purpose, size_t tbs_bytes);
 /* RC_MALFORMED; the purpose may be one that does not exist. */
 MUST_CHECK enum rc proto_sign_unpack(struct proto_sign *m, struct bytes body);
 

@@ -529,6 +529,57 @@ START_TEST(ipc_memfd_body_of_another_size_kills)
 }
 END_TEST
 
+static const struct {
+	size_t lead, n;
+	bool seal;
+	bool delivered;
+} sealed_bodies[] = {
+	{ 0, 3, true, true },
+	{ 5, 3, true, true },
+	{ IPC_LEAD_MAX_BYTES, 100000, true, true },
+	{ IPC_LEAD_MAX_BYTES + 1, 3, true, false },
+	{ 5, 3, false, false },
+};
+
+START_TEST(ipc_sealed_body_is_the_end_of_its_file)
+{
+	size_t lead = sealed_bodies[_i].lead, n = sealed_bodies[_i].n;
+	int fd = ipc_memfd_open("t");
+	uint8_t *p = calloc(1, lead + n);
+
+	pair();
+	rand_fill(p, lead + n);
+	ck_assert_int_eq(write(fd, p, lead + n), (ssize_t)(lead + n));
+	if (sealed_bodies[_i].seal)
+		ck_assert_int_eq(ipc_memfd_seal(fd), RC_OK);
+	ck_assert_int_eq(ipc_send_sealed(near, 7, 99, fd, n), RC_OK);
+	(void)close(fd);
+	turn(4);
+	ck_assert_uint_eq(seen.messages, sealed_bodies[_i].delivered);
+	if (sealed_bodies[_i].delivered) {
+		ck_assert_uint_eq(seen.last_type, 7);
+		ck_assert_uint_eq(seen.last_id, 99);
+		ck_assert(
+		        bytes_eq(buf_bytes(&seen.body), bytes_of(p + lead, n)));
+	}
+	free(p);
+}
+END_TEST
+
+START_TEST(ipc_sealed_body_longer_than_its_file_kills)
+{
+	int fd = ipc_memfd("t", BYTES_LIT("abc"));
+
+	pair();
+	ck_assert_int_eq(ipc_send_sealed(near, 7, 99, fd, 0), RC_MALFORMED);
+	ck_assert_int_eq(ipc_send_sealed(near, 7, 99, fd, 4), RC_OK);
+	(void)close(fd);
+	turn(4);
+	ck_assert_uint_eq(seen.messages, 0);
+	ck_assert_uint_ge(seen.dead, 1);
+}
+END_TEST
+
 START_TEST(memfd_is_sealed_and_maps)
 {
 	struct bytes map;
@@ -608,6 +659,9 @@ TCase *test_base_ipc(void)
 	tcase_add_test(t, ipc_good_frame_is_served_before_a_bad_one_kills);
 	tcase_add_test(t, ipc_oversized_packet_kills);
 	tcase_add_test(t, ipc_memfd_body_of_another_size_kills);
+	tcase_add_loop_test(t, ipc_sealed_body_is_the_end_of_its_file, 0,
+	        ROWS(sealed_bodies));
+	tcase_add_test(t, ipc_sealed_body_longer_than_its_file_kills);
 	tcase_add_test(t, memfd_is_sealed_and_maps);
 	tcase_add_loop_test(
 	        t, memfd_without_every_seal_is_refused, 0, ROWS(seal_sets));
