@@ -1,8 +1,10 @@
 /* ca/tbs_check.h - what a key of ours may sign: a policy for each key, and the
- * check of a whole to-be-signed certificate (RFC 5280 section 4.1) against it.
+ * check of a whole to-be-signed certificate (RFC 5280 section 4.1), CRL
+ * (section 5.1) or OCSP answer (RFC 6960 section 4.2.1) against it.
  * The supervisor compiles policies from the configuration; mica-signer checks
  * every request with them, so that a worker that was taken over cannot mint a
- * CA, an OCSP responder, or a name that its profiles do not have.
+ * CA, an OCSP responder, a name that its profiles do not have, or an answer
+ * about another issuer's certificates or one that outlives its window.
  * Pure: no I/O, no clock, no globals. Needs base/ and der/. */
 #ifndef MICA_CA_TBS_CHECK_H
 #define MICA_CA_TBS_CHECK_H
@@ -14,15 +16,22 @@
 /* What a key may sign; a key has a set of them. */
 enum signer_purpose {
 	SIGNER_CERT = 1, /* TBSCertificate, RFC 5280 section 4.1 */
+	SIGNER_CRL = 2,  /* TBSCertList, RFC 5280 section 5.1 */
+	SIGNER_OCSP = 3, /* ResponseData, RFC 6960 section 4.2.1 */
 };
 #define SIGNER_PURPOSE_BIT(purpose) (UINT32_C(1) << (purpose))
+#define SIGNER_PURPOSES                                                        \
+	(SIGNER_PURPOSE_BIT(SIGNER_CERT) | SIGNER_PURPOSE_BIT(SIGNER_CRL) |    \
+	        SIGNER_PURPOSE_BIT(SIGNER_OCSP))
 
-#define TBS_CHECK_MAX_BYTES 65536       /* one TBSCertificate */
-#define TBS_EXTENSIONS_MAX 64           /* in one TBSCertificate */
-#define TBS_SERIAL_BYTES 20             /* our serials, and RFC 5280's most */
-#define TBS_FUTURE_MAX_S 3600           /* notBefore may lie so far ahead */
-#define TBS_SHAPES_MAX 1024             /* in one policy */
-#define TBS_ITEMS_MAX 256               /* of one list in a shape */
+#define TBS_CHECK_MAX_BYTES 65536     /* one TBSCertificate, ResponseData */
+#define TBS_CRL_MAX_BYTES (63u << 20) /* one TBSCertList */
+#define TBS_SINGLES_MAX 64            /* SingleResponses in one ResponseData */
+#define TBS_EXTENSIONS_MAX 64         /* in one TBSCertificate */
+#define TBS_SERIAL_BYTES 20           /* our serials, and RFC 5280's most */
+#define TBS_FUTURE_MAX_S 3600         /* a beginning may lie so far ahead */
+#define TBS_SHAPES_MAX 1024           /* in one policy */
+#define TBS_ITEMS_MAX 256             /* of one list in a shape */
 #define TBS_POLICY_MAX_BYTES (4u << 20) /* packed */
 
 /* Which values a text may have. */
@@ -107,6 +116,20 @@ struct tbs_shape {
 	bool held_only; /* only for keys that the signer itself holds */
 };
 
+/* What its CRLs look like. */
+struct tbs_crl_rule {
+	struct bytes key_id; /* keyIdentifier of authorityKeyIdentifier */
+	int64_t max_s;       /* nextUpdate less thisUpdate */
+};
+
+/* Whom its OCSP answers are about: the one issuer, as a CertID has it (RFC
+ * 6960 section 4.1.1). */
+struct tbs_ocsp_rule {
+	struct bytes name_sha1, key_sha1;
+	struct bytes name_sha256, key_sha256;
+	int64_t max_s; /* nextUpdate less thisUpdate */
+};
+
 /* What one key may sign as one issuer. A key may have several policies; one
  * that allows is enough. */
 struct tbs_policy {
@@ -116,12 +139,14 @@ struct tbs_policy {
 	struct bytes sig_alg; /* AlgorithmIdentifier, DER; must fit the key */
 	const struct tbs_shape *shapes;
 	size_t n_shapes;
+	struct tbs_crl_rule crl;   /* with SIGNER_CRL; else empty */
+	struct tbs_ocsp_rule ocsp; /* with SIGNER_OCSP; else empty */
 };
 
 /* Append the policy's packed form (base/pack.h). A failure stays in b. */
 void tbs_policy_pack(struct buf *b, const struct tbs_policy *p);
-/* The strict inverse: limits above, known modes and forms, no OID that has a
- * field of its own, no keyCertSign or cRLSign, no byte left over. *out owns
+/* The strict inverse: limits above, known purposes, modes and forms, a rule for
+ * each purpose that has one and no other, no OID that has a field of its own, no keyCertSign or cRLSign, no byte left over. *out owns
  * all that it points to; free with tbs_policy_free().
  * Errors: RC_MALFORMED RC_TOOBIG RC_NOMEM. */
 MUST_CHECK enum rc tbs_policy_unpack(
@@ -141,5 +166,28 @@ typedef bool tbs_held_fn(void *ctx, struct bytes spki);
  * not parse. */
 MUST_CHECK enum rc tbs_check(const struct tbs_policy *p, struct bytes tbs,
         int64_t now_s, tbs_held_fn *held, void *ctx, struct why *why);
+
+/* The same of a TBSCertList: version 2, signature and issuer of the key, a
+ * window that begins no later than TBS_FUTURE_MAX_S from now and is no longer
+ * than the rule's, of extensions authorityKeyIdentifier, cRLNumber and
+ * issuingDistributionPoint alone, of entry extensions reasonCode and
+ * invalidityDate. Takes constant memory however many entries there are. */
+MUST_CHECK enum rc tbs_check_crl(const struct tbs_policy *p, struct bytes tbs,
+        int64_t now_s, struct why *why);
+
+/* The same of a ResponseData. key_hash is the signing key's own (SHA-1 of the
+ * content of its BIT STRING): responderID must be byKey of it (RFC 9919 section
+ * 3.2.2). Each CertID names the rule's issuer by SHA-1 or SHA-256, each window
+ * is as for a CRL, and of extensions there are nonce, extended-revoke and, of
+ * single ones, invalidityDate alone. */
+MUST_CHECK enum rc tbs_check_ocsp(const struct tbs_policy *p, struct bytes tbs,
+        int64_t now_s, struct bytes key_hash, struct why *why);
+/* Whose answer it says it is: the KeyHash of responderID, borrowed.
+ * Errors: RC_MALFORMED RC_TOOBIG RC_UNSUPPORTED (byName). */
+MUST_CHECK enum rc tbs_ocsp_responder(
+        struct bytes *key_hash, struct bytes tbs, struct why *why);
+
+/* The most that may be signed for that purpose; 0: there is no such. */
+size_t tbs_max_bytes(uint32_t purpose);
 
 #endif

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POLICY_FORMAT 1
+#define POLICY_FORMAT 2
+#define SHA1_BYTES 20
+#define SHA256_BYTES 32
 #define KEY_USAGE_BITS 9 /* RFC 5280 4.2.1.3 */
 #define KEY_USAGE_CA_BITS (UINT32_C(1) << 5 | UINT32_C(1) << 6)
 
@@ -91,6 +93,13 @@ void tbs_policy_pack(struct buf *b, const struct tbs_policy *p)
 	pack_u32(b, (uint32_t)p->n_shapes);
 	for (size_t i = 0; i < p->n_shapes; i++)
 		pack_shape(b, &p->shapes[i]);
+	pack_bytes(b, p->crl.key_id);
+	pack_u64(b, (uint64_t)p->crl.max_s);
+	pack_bytes(b, p->ocsp.name_sha1);
+	pack_bytes(b, p->ocsp.key_sha1);
+	pack_bytes(b, p->ocsp.name_sha256);
+	pack_bytes(b, p->ocsp.key_sha256);
+	pack_u64(b, (uint64_t)p->ocsp.max_s);
 }
 
 static bool read_bool(struct unpack *u)
@@ -282,6 +291,35 @@ static void read_shape(struct unpack *u, struct tbs_shape *s, enum rc *rc)
 		u->failed = true;
 }
 
+/* A policy has the rule of a purpose exactly when it has the purpose. */
+static bool rules_are_sound(const struct tbs_policy *p)
+{
+	const struct tbs_ocsp_rule *o = &p->ocsp;
+	bool crl = p->purposes & SIGNER_PURPOSE_BIT(SIGNER_CRL);
+	bool ocsp = p->purposes & SIGNER_PURPOSE_BIT(SIGNER_OCSP);
+	size_t sha1 = ocsp ? SHA1_BYTES : 0, sha256 = ocsp ? SHA256_BYTES : 0;
+
+	return (p->purposes & ~SIGNER_PURPOSES) == 0 &&
+	        (p->crl.key_id.n > 0) == crl && (p->crl.max_s != 0) == crl &&
+	        p->crl.max_s >= 0 && o->name_sha1.n == sha1 &&
+	        o->key_sha1.n == sha1 && o->name_sha256.n == sha256 &&
+	        o->key_sha256.n == sha256 && (o->max_s != 0) == ocsp &&
+	        o->max_s >= 0;
+}
+
+static void read_rules(struct unpack *u, struct tbs_policy *p)
+{
+	p->crl.key_id = unpack_bytes(u);
+	p->crl.max_s = (int64_t)unpack_u64(u);
+	p->ocsp.name_sha1 = unpack_bytes(u);
+	p->ocsp.key_sha1 = unpack_bytes(u);
+	p->ocsp.name_sha256 = unpack_bytes(u);
+	p->ocsp.key_sha256 = unpack_bytes(u);
+	p->ocsp.max_s = (int64_t)unpack_u64(u);
+	if (!rules_are_sound(p))
+		u->failed = true;
+}
+
 static enum rc read_policy(
         struct tbs_policy *p, struct bytes packed, struct why *why)
 {
@@ -302,6 +340,7 @@ static enum rc read_policy(
 	p->n_shapes = n;
 	for (size_t i = 0; i < n && !rc && !u.failed; i++)
 		read_shape(&u, &shapes[i], &rc);
+	read_rules(&u, p);
 	if (rc)
 		return why_set(why, rc, "policy: %s", rc_info(rc)->text);
 	if (!unpack_done(&u))

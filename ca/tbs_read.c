@@ -76,24 +76,30 @@ static bool has_ext(const struct tbs_view *v, struct bytes oid)
 	return false;
 }
 
-static enum rc read_ext(struct tbs_view *v, struct der *d, struct why *why)
+enum rc tbs_read_ext(struct tbs_view_ext *e, struct der *d, struct why *why)
 {
-	struct tbs_view_ext e = { BYTES_NONE, false, BYTES_NONE };
 	struct der inside;
 	enum rc rc = der_enter(d, DER_SEQUENCE, &inside, "extension", why);
 
+	*e = (struct tbs_view_ext){ BYTES_NONE, false, BYTES_NONE };
 	if (!rc)
-		rc = der_oid(&inside, &e.oid, "extnID", why);
+		rc = der_oid(&inside, &e->oid, "extnID", why);
 	if (!rc && der_at(&inside, DER_BOOLEAN)) {
-		rc = der_bool(&inside, &e.critical, "critical", why);
-		if (!rc && !e.critical) /* a DEFAULT, X.690 section 11.5 */
+		rc = der_bool(&inside, &e->critical, "critical", why);
+		if (!rc && !e->critical) /* a DEFAULT, X.690 section 11.5 */
 			rc = why_set(why, RC_MALFORMED,
 			        "critical: the default is written out");
 	}
 	if (!rc)
-		rc = der_octet_string(&inside, &e.value, "extnValue", why);
-	if (!rc)
-		rc = der_done(&inside, "extension", why);
+		rc = der_octet_string(&inside, &e->value, "extnValue", why);
+	return rc ? rc : der_done(&inside, "extension", why);
+}
+
+static enum rc read_ext(struct tbs_view *v, struct der *d, struct why *why)
+{
+	struct tbs_view_ext e;
+	enum rc rc = tbs_read_ext(&e, d, why);
+
 	if (!rc)
 		rc = der_check(e.value, "extnValue", why);
 	if (rc)

@@ -16,7 +16,8 @@
 struct tbs_view_ext {
 	struct bytes oid;
 	bool critical;
-	struct bytes value; /* content of extnValue: well-formed DER */
+	struct bytes value; /* content of extnValue; in a tbs_view it is
+			     * well-formed DER */
 };
 
 struct tbs_view {
@@ -34,6 +35,9 @@ struct tbs_view {
 	uint32_t key_usage; /* bits; 0 when there is no ku */
 };
 
+/* One Extension (RFC 5280 section 4.1), whatever extnValue holds; *e is set. */
+MUST_CHECK enum rc tbs_read_ext(
+        struct tbs_view_ext *e, struct der *d, struct why *why);
 MUST_CHECK enum rc tbs_read(
         struct tbs_view *v, struct bytes tbs, struct why *why);
 /* Whether extKeyUsage, already read, holds it. */

@@ -245,9 +245,15 @@ struct tbs_policy *spec_policy(
 	};
 	struct buf name = BUF_INIT(NAME_MAX_BYTES);
 	struct buf packed = BUF_INIT(TBS_POLICY_MAX_BYTES);
-	struct tbs_policy policy = { SIGNER_PURPOSE_BIT(SIGNER_CERT),
-		BYTES_NONE, now_s - SPEC_DAY_S, now_s + 3652 * SPEC_DAY_S,
-		sig_alg, shapes, sizeof(shapes) / sizeof(*shapes) };
+	struct tbs_policy policy = { .purposes = SIGNER_PURPOSES,
+		.not_before_s = now_s - SPEC_DAY_S,
+		.not_after_s = now_s + 3652 * SPEC_DAY_S,
+		.sig_alg = sig_alg,
+		.shapes = shapes,
+		.n_shapes = sizeof(shapes) / sizeof(*shapes),
+		.crl = { SPEC_KEY_ID, SPEC_CRL_MAX_S },
+		.ocsp = { SPEC_NAME_SHA1, SPEC_KEY_SHA1, SPEC_NAME_SHA256,
+		        SPEC_KEY_SHA256, SPEC_OCSP_MAX_S } };
 	struct tbs_policy *out = NULL;
 
 	spec_issuer(&name, issuer);

@@ -12,6 +12,17 @@
 #define SPEC_LIST_MAX 80
 #define SPEC_CN "dev-000417"
 
+/* What spec_policy()'s issuer is known by, and how long what it says lasts. */
+#define SPEC_KEY_ID                                                            \
+	BYTES_LIT("\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a"                   \
+	          "\x0b\x0c\x0d\x0e\x0f\x10\x11\x12\x13\x14")
+#define SPEC_NAME_SHA1 BYTES_LIT("name hash of 20 byte")
+#define SPEC_KEY_SHA1 BYTES_LIT("key hash of 20 bytes")
+#define SPEC_NAME_SHA256 BYTES_LIT("name hash that has of octets 32.")
+#define SPEC_KEY_SHA256 BYTES_LIT("key hash that has of octets 32..")
+#define SPEC_CRL_MAX_S (7 * SPEC_DAY_S)
+#define SPEC_OCSP_MAX_S (SPEC_DAY_S / 2)
+
 struct spec_attr {
 	enum oid type;
 	const char *text;

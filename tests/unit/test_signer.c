@@ -11,6 +11,7 @@ int main(void)
 	log_open("test", LOG_NOTICE, LOG_TEXT);
 	suite_add_tcase(suite, test_tbs_check());
 	suite_add_tcase(suite, test_tbs_policy());
+	suite_add_tcase(suite, test_tbs_status());
 	suite_add_tcase(suite, test_signer_proto());
 	suite_add_tcase(suite, test_signer_ceremony());
 	suite_add_tcase(suite, test_signer_start());

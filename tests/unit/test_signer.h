@@ -5,6 +5,7 @@
 
 TCase *test_tbs_check(void);
 TCase *test_tbs_policy(void);
+TCase *test_tbs_status(void);
 TCase *test_signer_proto(void);
 TCase *test_signer_serve(void);
 TCase *test_signer_start(void);

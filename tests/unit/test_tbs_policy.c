@@ -54,8 +54,11 @@ static enum rc unpack_shape(const struct tbs_shape *shape)
 {
 	struct buf name = BUF_INIT(NAME_MAX_BYTES);
 	struct buf packed = BUF_INIT(TBS_POLICY_MAX_BYTES);
-	struct tbs_policy p = { SIGNER_PURPOSE_BIT(SIGNER_CERT), BYTES_NONE, 0,
-		1, alg_bytes(ALG_ED25519), shape, 1 };
+	struct tbs_policy p = { .purposes = SIGNER_PURPOSE_BIT(SIGNER_CERT),
+		.not_after_s = 1,
+		.sig_alg = alg_bytes(ALG_ED25519),
+		.shapes = shape,
+		.n_shapes = 1 };
 	struct tbs_policy *out = NULL;
 	enum rc rc;
 
@@ -124,7 +127,7 @@ START_TEST(tbs_policy_refuses_a_count_past_its_limit)
 	struct buf packed = BUF_INIT(4096);
 	struct tbs_policy *out = NULL;
 
-	pack_u8(&packed, 1);
+	pack_u8(&packed, 2);
 	pack_u32(&packed, 2);
 	pack_bytes(&packed, BYTES_LIT("\x30\x00"));
 	pack_u64(&packed, 0);
