@@ -13,7 +13,7 @@
 
 #define SIGNER_IN_FLIGHT_MAX 4096        /* then RC_BUSY */
 #define SIGNER_SIGNATURE_MAX_BYTES 65536 /* post-quantum ones are large */
-#define SIGNER_KEY_NAME_MAX 64
+#define SIGNER_KEY_NAME_MAX 80
 
 struct signer_client;
 

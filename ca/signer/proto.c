@@ -15,10 +15,19 @@ bool proto_name_ok(const char *name)
 	return n > 0 && n <= PROTO_KEY_NAME_MAX && strspn(name, allowed) == n;
 }
 
+bool proto_kept_name_ok(const char *name)
+{
+	const size_t head = sizeof(PROTO_OCSP_KEY_PREFIX) - 1;
+
+	return strncmp(name, PROTO_OCSP_KEY_PREFIX, head) == 0 &&
+	        strlen(name) <= PROTO_KEY_NAME_MAX &&
+	        proto_name_ok(name + head);
+}
+
 static void read_name(struct unpack *u, char *out)
 {
 	unpack_str(u, out, PROTO_KEY_NAME_MAX + 1);
-	if (!proto_name_ok(out))
+	if (!proto_name_ok(out) && !proto_kept_name_ok(out))
 		u->failed = true;
 }
 

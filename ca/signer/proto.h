@@ -14,7 +14,11 @@
 #include "ca/tbs_check.h"
 
 #define PROTO_VERSION 1
-#define PROTO_KEY_NAME_MAX 64 /* [A-Za-z0-9._-]+ */
+/* The configuration's name of a key, [A-Za-z0-9._-]+, or the name of one that
+ * the signer made and keeps: what it is for, '/', whose it is
+ * ("ocsp/factory"). */
+#define PROTO_KEY_NAME_MAX 80
+#define PROTO_OCSP_KEY_PREFIX "ocsp/"
 #define PROTO_KEYS_MAX 256
 #define PROTO_SIGNATURE_MAX_BYTES 65536 /* post-quantum ones are large */
 #define PROTO_POLICIES_MAX 1024         /* in one POLICY */
@@ -36,8 +40,9 @@ enum proto_type {
 	PROTO_KEYS = 19,         /* empty body; PROTO_KEY_LIST */
 	PROTO_LISTENER_KEY = 21, /* empty body; PROTO_KEY, or PROTO_DONE: the
 				  * key file of --listener-key */
-	PROTO_STOP = 20, /* empty body; answers what it has, then exits 0.
+	PROTO_STOP = 20,     /* empty body; answers what it has, then exits 0.
 			      * No answer of its own */
+	PROTO_KEEP_KEY = 22, /* PROTO_KEY, or PROTO_DONE with the error */
 	PROTO_DONE = 32,
 	PROTO_KEY = 33,
 	PROTO_KEY_LIST = 34,
@@ -114,6 +119,11 @@ struct proto_make_key {
 void proto_make_key_pack(struct buf *b, const char *name, uint32_t type);
 MUST_CHECK enum rc proto_make_key_unpack(
         struct proto_make_key *m, struct bytes body);
+/* KEEP_KEY has the same body and another meaning: the pair stays in the signer
+ * until its end, clients have it sign by that name, and the answer's
+ * private_der is empty. One of that name that is there is told again. Names
+ * begin with PROTO_OCSP_KEY_PREFIX: such a key signs SIGNER_OCSP alone, and only
+ * a ResponseData whose responderID is byKey of itself. */
 
 struct proto_key {
 	struct bytes private_der; /* PKCS#8; borrowed. Wipe what you copy */
@@ -142,5 +152,7 @@ MUST_CHECK enum rc proto_done_unpack(struct proto_done *m, struct bytes body);
 
 /* 1 to PROTO_KEY_NAME_MAX of [A-Za-z0-9._-]. */
 bool proto_name_ok(const char *name);
+/* PROTO_OCSP_KEY_PREFIX and such a name. */
+bool proto_kept_name_ok(const char *name);
 
 #endif
