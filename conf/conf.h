@@ -49,6 +49,12 @@ struct conf_key { /* keys.NAME */
 	const char *passphrase_file; /* below keys_dir; NULL: not encrypted */
 };
 
+/* Who signs OCSP answers: a responder's key that the signer makes, under a
+ * certificate of the authority's, or the authority's own key. */
+enum conf_ocsp_key { CONF_OCSP_RESPONDER, CONF_OCSP_CA };
+/* What OCSP says of a serial that was never issued (RFC 6960 section 2.2) */
+enum conf_unissued { CONF_UNISSUED_UNKNOWN, CONF_UNISSUED_REVOKED };
+
 struct conf_authority { /* authorities.NAME */
 	const char *name;
 	struct conf_file certificate; /* PEM, one certificate */
@@ -62,6 +68,9 @@ struct conf_authority { /* authorities.NAME */
 	size_t n_ocsp_urls;
 	const char **crl_urls; /* distribution points; may be empty */
 	size_t n_crl_urls;
+	int64_t ocsp_valid_s; /* nextUpdate less thisUpdate: 12h */
+	enum conf_ocsp_key ocsp_key;
+	enum conf_unissued ocsp_unissued;
 };
 
 /* A name to fill in: literal text with %{device}, %{csr.CN} and the like.
@@ -165,6 +174,10 @@ struct conf_limits { /* limits.*; times in ms, rates a second */
 	uint32_t
 	        est_rate_per_address; /* requests a second and address; 0 off */
 	uint32_t est_burst;
+	/* OCSP answers that are signed for one request alone: with a nonce,
+	 * about several certificates, about serials that were not issued */
+	uint32_t ocsp_rate_per_address; /* 0 off */
+	uint32_t ocsp_burst;
 };
 
 enum conf_role { CONF_ROLE_AUDITOR, CONF_ROLE_OPERATOR, CONF_ROLE_ADMIN };
@@ -191,6 +204,7 @@ struct conf {
 	int64_t token_life_s;   /* enroll.token_life: 24h */
 	struct conf_listen listen;
 	struct conf_limits limits;
+	uint64_t ocsp_cache_bytes; /* ocsp.cache: 16 MiB, of all workers */
 	const struct conf_key *keys;
 	size_t n_keys;
 	const struct conf_authority *authorities;

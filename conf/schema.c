@@ -37,6 +37,16 @@ static const struct word new_keys[] = {
 	{ "required", CONF_NEW_KEY_REQUIRED },
 	{ NULL, 0 },
 };
+static const struct word ocsp_keys[] = {
+	{ "responder", CONF_OCSP_RESPONDER },
+	{ "ca", CONF_OCSP_CA },
+	{ NULL, 0 },
+};
+static const struct word unissued[] = {
+	{ "unknown", CONF_UNISSUED_UNKNOWN },
+	{ "revoked", CONF_UNISSUED_REVOKED },
+	{ NULL, 0 },
+};
 static const struct word allows[] = {
 	{ "token", CONF_ALLOW_TOKEN },
 	{ "idevid", CONF_ALLOW_IDEVID },

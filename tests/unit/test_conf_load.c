@@ -40,6 +40,9 @@ static const char everything[] =
         "  requests_per_connection: 13\n"
         "  est_rate_per_address: 14\n"
         "  est_burst: 15\n"
+        "  ocsp_rate_per_address: 16\n"
+        "  ocsp_burst: 17\n"
+        "ocsp: { cache: 3MiB }\n"
         "keys:\n"
         "  one: { file: one.key, passphrase_file: one.pass }\n"
         "  two: { file: sub/two.key }\n"
@@ -53,6 +56,7 @@ static const char everything[] =
         "    aia: ['http://x/a.crt']\n"
         "    ocsp_urls: ['http://x/ocsp', 'http://y/ocsp']\n"
         "    crl_urls: ['http://x/c.crl']\n"
+        "    ocsp: { valid: 2h, key: ca, unissued: revoked }\n"
         "profiles:\n"
         "  other: { subject: { CN: x } }\n"
         "  full:\n"
@@ -188,6 +192,9 @@ START_TEST(listeners_and_limits_land)
 	ck_assert_uint_eq(c->limits.requests_per_connection, 13);
 	ck_assert_uint_eq(c->limits.est_rate_per_address, 14);
 	ck_assert_uint_eq(c->limits.est_burst, 15);
+	ck_assert_uint_eq(c->limits.ocsp_rate_per_address, 16);
+	ck_assert_uint_eq(c->limits.ocsp_burst, 17);
+	ck_assert_uint_eq(c->ocsp_cache_bytes, 3u << 20);
 	conf_free(c);
 }
 END_TEST
@@ -222,6 +229,12 @@ START_TEST(keys_authorities_and_anchors_land)
 	ck_assert_str_eq(b->ocsp_urls[1], "http://y/ocsp");
 	ck_assert_uint_eq(b->n_crl_urls, 1);
 	ck_assert_str_eq(b->crl_urls[0], "http://x/c.crl");
+	ck_assert_int_eq(a->ocsp_valid_s, 43200);
+	ck_assert_int_eq(a->ocsp_key, CONF_OCSP_RESPONDER);
+	ck_assert_int_eq(a->ocsp_unissued, CONF_UNISSUED_UNKNOWN);
+	ck_assert_int_eq(b->ocsp_valid_s, 7200);
+	ck_assert_int_eq(b->ocsp_key, CONF_OCSP_CA);
+	ck_assert_int_eq(b->ocsp_unissued, CONF_UNISSUED_REVOKED);
 	ck_assert_uint_eq(c->n_anchors, 2);
 	ck_assert_str_eq(c->anchors[0].name, "acme");
 	check_file(&c->anchors[0].certificates, "acme.pem");
