@@ -13,6 +13,7 @@ struct group {
 	const struct authority *authority;
 	struct profile *list;
 	size_t n;
+	struct ocsp_profile ocsp;
 };
 
 struct profiles {
@@ -339,13 +340,16 @@ static enum rc group_load(struct group *g, const struct profiles *all,
 	enum rc rc = RC_OK;
 	size_t i;
 
-	g->list = calloc(a->n_profiles + 1, sizeof *g->list);
+	ocsp_profile_init(&g->ocsp, a);
+	g->list = calloc(a->n_profiles + 2, sizeof *g->list);
 	if (g->list == NULL)
 		return RC_NOMEM;
 	for (i = 0; i < a->n_profiles && rc == RC_OK; i++)
 		rc = group_add(g, a->profiles[i], false, why);
 	if (rc == RC_OK && all->est.used && conf->listen.est_authority == a)
 		rc = group_add(g, &all->est.conf, true, why);
+	if (rc == RC_OK && g->ocsp.used)
+		rc = group_add(g, &g->ocsp.conf, true, why);
 	return rc;
 }
 
@@ -413,6 +417,17 @@ const struct profile *profiles_at(
 	for (i = 0; i < p->n; i++)
 		if (p->groups[i].authority == a && n < p->groups[i].n)
 			return &p->groups[i].list[n];
+	return NULL;
+}
+
+const struct conf_profile *profiles_ocsp(
+        const struct profiles *p, const struct authority *a)
+{
+	size_t i;
+
+	for (i = 0; i < p->n; i++)
+		if (p->groups[i].authority == a && p->groups[i].ocsp.used)
+			return &p->groups[i].ocsp.conf;
 	return NULL;
 }
 

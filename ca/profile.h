@@ -23,8 +23,8 @@ struct profile;
 struct profiles;
 
 /* Compile each profile for each authority that may issue it, and the built-in
- * one of the EST listener. Refused (RC_CONFIG, why names the profile and the
- * clause): unknown variables, attribute types, key usages and EKUs; CA key
+ * ones of the EST listener and of OCSP responders. Refused (RC_CONFIG, why
+ * names the profile and the clause): unknown variables, attribute types, key usages and EKUs; CA key
  * usages; what only the signer's own keys may have (OCSPSigning, cmcRA,
  * ocsp-nocheck, anyExtendedKeyUsage); extensions that mica writes itself or
  * that CAs alone have; literal names of the wrong form; an empty subject
@@ -43,6 +43,11 @@ const struct profile *profiles_at(
  * RFC 7030 section 3.6.1; names from listen.est.names), to name in a system
  * grant. NULL: the listener is off or has a certificate of its own. */
 const struct conf_profile *profiles_est(const struct profiles *p);
+/* The profile of that authority's OCSP responder. Its certificates live as long
+ * as an answer and PROFILE_OCSP_SPARE_S. NULL: its own key signs answers. */
+#define PROFILE_OCSP_SPARE_S INT64_C(604800)
+const struct conf_profile *profiles_ocsp(
+        const struct profiles *p, const struct authority *a);
 
 const struct conf_profile *profile_conf(const struct profile *p);
 const struct authority *profile_authority(const struct profile *p);

@@ -1,5 +1,6 @@
-/* ca/profile_compile.h - two parts of compiling profiles; for profile.c alone:
- * the constant runs of the TBS, and the built-in profile of the EST listener. */
+/* ca/profile_compile.h - parts of compiling profiles; for profile.c alone: the
+ * constant runs of the TBS, and the built-in profiles of the EST listener and
+ * of OCSP responders. */
 #ifndef MICA_CA_PROFILE_COMPILE_H
 #define MICA_CA_PROFILE_COMPILE_H
 
@@ -25,5 +26,16 @@ struct est_profile {
 MUST_CHECK enum rc est_profile_init(
         struct est_profile *e, const struct conf *conf, struct why *why);
 void est_profile_clear(struct est_profile *e);
+
+/* An authority's OCSP responder's, likewise. Points into itself. */
+struct ocsp_profile {
+	bool used;
+	struct conf_profile conf;
+	struct conf_attribute cn;
+	char cn_text[64 + 1]; /* ub-common-name, RFC 5280 appendix A.1 */
+};
+/* used is false when the authority's own key signs. */
+void ocsp_profile_init(
+        struct ocsp_profile *o, const struct conf_authority *authority);
 
 #endif

@@ -227,6 +227,20 @@ static void compile_head(struct profile *p)
 	put_authority_key_id(b, p->authority->key_id);
 }
 
+/* What a responder is certified for needs no other extension: nobody asks for
+ * its status. */
+static bool compile_responder(struct profile *p)
+{
+	struct ext_mark m;
+
+	if (!p->system || !profile_has_eku(p, oid_bytes(OID_KP_OCSP_SIGNING)))
+		return false;
+	m = ext_begin(&p->run_tail, oid_bytes(OID_OCSP_NOCHECK), false);
+	der_put_null(&p->run_tail);
+	ext_end(&p->run_tail, m);
+	return true;
+}
+
 static enum rc compile_tail(struct profile *p, struct why *why)
 {
 	const struct conf_authority *a = p->authority->conf;
@@ -235,6 +249,8 @@ static enum rc compile_tail(struct profile *p, struct why *why)
 	enum rc rc = RC_OK;
 	size_t i;
 
+	if (compile_responder(p))
+		return RC_OK;
 	if (c->n_policies > 0)
 		rc = put_policies(b, c, why);
 	if (a->n_crl_urls > 0 && !c->no_rev_avail)
