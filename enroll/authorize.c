@@ -190,6 +190,15 @@ static enum rc basic_names_device(struct authorize *a)
 	return RC_OK;
 }
 
+static enum rc vouch(struct authorize *a, struct trust_device *device)
+{
+	const struct trust_chain chain = { a->chain, a->n_chain,
+		a->chain_verified };
+
+	return trust_vouch(device, a->z->o.trust, a->label, &chain,
+	        clock_now_s(), &a->why);
+}
+
 static enum rc renew_foreign(struct authorize *a)
 {
 	struct trust_device device;
@@ -198,8 +207,7 @@ static enum rc renew_foreign(struct authorize *a)
 	if (a->n_chain == 0)
 		return why_set(&a->why, RC_NOCRED,
 		        "renewal without the certificate to be renewed");
-	rc = trust_vouch(&device, a->z->o.trust, a->label, a->chain, a->n_chain,
-	        clock_now_s(), &a->why);
+	rc = vouch(a, &device);
 	if (rc == RC_NOMEM)
 		return rc;
 	a->verified = rc != RC_NOCRED;
@@ -265,8 +273,7 @@ static enum rc enroll_by_certificate(struct authorize *a)
 	struct trust_device device;
 	enum rc rc;
 
-	rc = trust_vouch(&device, a->z->o.trust, a->label, a->chain, a->n_chain,
-	        clock_now_s(), &a->why);
+	rc = vouch(a, &device);
 	a->verified = rc == RC_OK || rc == RC_DENIED;
 	if (rc != RC_OK)
 		return rc;
@@ -341,8 +348,7 @@ static enum rc token_agrees(struct authorize *a)
 	else if (a->n_chain == 0)
 		return RC_OK;
 	else
-		rc = trust_vouch(&device, a->z->o.trust, a->label, a->chain,
-		        a->n_chain, clock_now_s(), &a->why);
+		rc = vouch(a, &device);
 	if (rc == RC_NOMEM)
 		return rc;
 	if (rc == RC_OK && strcmp(id, a->device) != 0)

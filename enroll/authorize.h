@@ -51,7 +51,8 @@ struct authorize {
 	 * certificate first; trusted for nothing until judged here. */
 	const struct bytes *chain;
 	size_t n_chain;
-	const char *from; /* the peer's address, for the audit trail */
+	bool chain_verified; /* struct trust_chain */
+	const char *from;    /* the peer's address, for the audit trail */
 
 	/* in: an operator's */
 	const struct conf_authority *authority;

@@ -252,6 +252,7 @@ static enum rc enrolment_read(struct enrolment *e, struct why *why)
 	if (peer != NULL) {
 		e->a.chain = peer->cert;
 		e->a.n_chain = peer->n;
+		e->a.chain_verified = peer->verified;
 	}
 	rc = basic_parse(&e->basic, field);
 	if (rc == RC_OK)

@@ -5,6 +5,7 @@
 #include "ca/pem.h"
 #include "der/name.h"
 #include "der/oid.h"
+#include "der/reader.h"
 #include "enroll/device.h"
 
 #include <limits.h>
@@ -21,6 +22,7 @@
 struct anchor {
 	const struct conf_anchor *conf;
 	X509_STORE *store;
+	size_t first, n;     /* its certificates among the trust's ders */
 	struct buf identity; /* OID of the attribute, content octets */
 };
 
@@ -120,6 +122,7 @@ static enum rc anchor_open(struct trust *t, struct anchor *anchor,
 	enum rc rc;
 
 	anchor->conf = conf;
+	anchor->first = t->n_ders;
 	anchor->identity = BUF_INIT(DER_OID_MAX_BYTES);
 	anchor->store = X509_STORE_new();
 	if (anchor->store == NULL)
@@ -127,6 +130,7 @@ static enum rc anchor_open(struct trust *t, struct anchor *anchor,
 	rc = oid_parse_any(&anchor->identity, bytes_str(conf->identity), why);
 	if (rc == RC_OK)
 		rc = anchor_read(t, anchor, &conf->certificates, why);
+	anchor->n = t->n_ders - anchor->first;
 	if (rc == RC_NOMEM)
 		return rc;
 	return rc == RC_OK ? rc
@@ -267,6 +271,89 @@ const char *trust_generation_name(const struct trust *t, uint32_t authority)
 	return NULL;
 }
 
+/* --- a foreign chain that TLS has verified */
+
+/* 2.16.840.1.113730.1.1, an older word on what a certificate is for. */
+#define NETSCAPE_CERT_TYPE BYTES_LIT("\x60\x86\x48\x01\x86\xf8\x42\x01\x01")
+
+static bool has_netscape_type(const struct cert *c)
+{
+	for (size_t i = 0; i < c->n_ext; i++) {
+		if (bytes_eq(c->ext[i].oid, NETSCAPE_CERT_TYPE))
+			return true;
+	}
+	return false;
+}
+
+/* RFC 5280 section 4.2.1.12 */
+static bool eku_is_for_clients(const struct cert *c)
+{
+	const struct cert_ext *e = cert_ext(c, OID_EXT_KEY_USAGE);
+	struct bytes oid;
+	struct der list;
+
+	if (e == NULL)
+		return true;
+	if (der_open(e->value, DER_SEQUENCE, &list, "extKeyUsage", NULL) !=
+	        RC_OK)
+		return false;
+	while (der_more(&list)) {
+		if (der_oid(&list, &oid, "KeyPurposeId", NULL) != RC_OK)
+			return false;
+		if (oid_is(oid, OID_KP_CLIENT_AUTH))
+			return true;
+	}
+	return false;
+}
+
+static bool key_is_for_clients(const struct cert *c)
+{
+	uint32_t bits = 0;
+	bool present;
+
+	if (cert_key_usage(c, &bits, &present, NULL) != RC_OK)
+		return false;
+	return !present ||
+	        (bits & (USAGE_DIGITAL_SIGNATURE | USAGE_KEY_AGREEMENT)) != 0;
+}
+
+/* What TLS left open: time and purpose. */
+static bool is_good_now(struct bytes der, bool leaf, int64_t now_s)
+{
+	struct cert c;
+
+	return cert_parse(&c, der, NULL) == RC_OK && c.not_before_s <= now_s &&
+	        now_s < c.not_after_s && eku_is_for_clients(&c) &&
+	        !has_netscape_type(&c) && (!leaf || key_is_for_clients(&c));
+}
+
+static bool is_of_anchor(
+        const struct trust *t, const struct anchor *anchor, struct bytes der)
+{
+	for (size_t i = 0; i < anchor->n; i++) {
+		if (bytes_eq(t->ders[anchor->first + i], der))
+			return true;
+	}
+	return false;
+}
+
+/* Verifying the same signatures again tells nothing new, and costs as much as
+ * all else that an enrolment does. True: the anchor vouches. False says
+ * nothing: anchor_verify() decides, and names the clause. */
+static bool anchor_verified(const struct trust *t, const struct anchor *anchor,
+        const struct trust_chain *chain, int64_t now_s)
+{
+	if (!chain->verified)
+		return false;
+	for (size_t i = 0; i < chain->n; i++) {
+		if (!is_good_now(chain->certs[i], i == 0, now_s))
+			return false;
+		if (i > 0 && is_of_anchor(t, anchor, chain->certs[i]))
+			return true;
+	}
+	return false;
+}
+
 /* --- foreign ones */
 static STACK_OF(X509) * untrusted_read(const struct bytes *chain, size_t n)
 {
@@ -318,20 +405,13 @@ out:
 /* RFC 5280 says nothing against an attribute that comes twice; as an identity
  * it would be whichever a reader takes first. */
 static enum rc identity_read(struct trust_device *out,
-        const struct anchor *anchor, X509 *leaf, struct why *why)
+        const struct anchor *anchor, struct bytes name, struct why *why)
 {
 	struct bytes oid = buf_bytes(&anchor->identity);
 	struct buf text = BUF_INIT(NAME_MAX_BYTES);
-	const unsigned char *der;
 	struct name_attr attr;
-	struct bytes name;
-	size_t n;
-	enum rc rc;
+	enum rc rc = name_check(name, why);
 
-	if (X509_NAME_get0_der(X509_get_subject_name(leaf), &der, &n) != 1)
-		return RC_NOMEM;
-	name = bytes_of(der, n);
-	rc = name_check(name, why);
 	if (rc != RC_OK)
 		return why_prefix(why, RC_DENIED, "subject of the certificate");
 	if (name_count(name, oid) != 1 || !name_get(name, oid, 0, &attr))
@@ -364,24 +444,23 @@ static const struct anchor *anchor_find(
 	return NULL;
 }
 
-enum rc trust_vouch(struct trust_device *out, const struct trust *t,
-        const struct conf_label *label, const struct bytes *chain, size_t n,
+/* The long way: libcrypto verifies all of it. */
+static enum rc vouch_unverified(struct trust_device *out, const struct trust *t,
+        const struct conf_label *label, const struct trust_chain *chain,
         int64_t now_s, struct why *why)
 {
-	STACK_OF(X509) *untrusted = NULL;
-	X509 *leaf = NULL;
-	enum rc rc;
+	X509 *leaf = certificate_read(chain->certs[0]);
+	STACK_OF(X509) *untrusted = untrusted_read(chain->certs, chain->n);
+	const unsigned char *name;
+	enum rc rc = RC_NOCRED;
+	size_t n;
 
-	memset(out, 0, sizeof(*out));
-	rc = why_set(why, RC_NOCRED, "no trust anchor vouches at this label");
-	if (n == 0 || label->n_anchors == 0)
-		return rc;
-	leaf = certificate_read(chain[0]);
-	untrusted = untrusted_read(chain, n);
 	if (untrusted == NULL)
 		rc = RC_NOMEM;
 	if (leaf == NULL || untrusted == NULL)
 		goto out;
+	if (X509_NAME_get0_der(X509_get_subject_name(leaf), &name, &n) != 1)
+		rc = RC_NOMEM;
 	for (size_t i = 0; rc == RC_NOCRED && i < label->n_anchors; i++) {
 		const struct anchor *anchor = anchor_find(t, label->anchors[i]);
 
@@ -389,11 +468,35 @@ enum rc trust_vouch(struct trust_device *out, const struct trust *t,
 			continue;
 		rc = anchor_verify(anchor, leaf, untrusted, now_s, why);
 		if (rc == RC_OK)
-			rc = identity_read(out, anchor, leaf, why);
+			rc = identity_read(out, anchor, bytes_of(name, n), why);
 	}
 out:
 	X509_free(leaf);
 	sk_X509_pop_free(untrusted, X509_free);
 	ERR_clear_error();
 	return rc;
+}
+
+enum rc trust_vouch(struct trust_device *out, const struct trust *t,
+        const struct conf_label *label, const struct trust_chain *chain,
+        int64_t now_s, struct why *why)
+{
+	struct cert leaf;
+	enum rc rc;
+
+	memset(out, 0, sizeof(*out));
+	rc = why_set(why, RC_NOCRED, "no trust anchor vouches at this label");
+	if (chain->n == 0 || label->n_anchors == 0)
+		return rc;
+	for (size_t i = 0; i < label->n_anchors; i++) {
+		const struct anchor *anchor = anchor_find(t, label->anchors[i]);
+
+		if (anchor == NULL || !anchor_verified(t, anchor, chain, now_s))
+			continue;
+		rc = cert_parse(&leaf, chain->certs[0], why);
+		return rc != RC_OK
+		        ? rc
+		        : identity_read(out, anchor, leaf.subject, why);
+	}
+	return vouch_unverified(out, t, label, chain, now_s, why);
 }

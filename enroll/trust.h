@@ -37,14 +37,23 @@ struct trust_device {
 	char id[STORE_DEVICE_ID_MAX + 1];
 };
 
+/* What a client showed, its own certificate first. */
+struct trust_chain {
+	const struct bytes *certs;
+	size_t n;
+	/* By TLS, as struct tls_peer has it: certs is a chain in order, up to
+	 * and with one of trust_tls_anchors(); signatures, names, CA bits and
+	 * the strength of keys are good. Otherwise any order will do. */
+	bool verified;
+};
+
 /* Which of the label's anchors vouches for that chain, and for whom. Strict:
  * signatures, CA bits, path lengths, name constraints, time, key usage, EKU
  * where there is one (clientAuth), and keys of 112 bits of security at least.
- * chain[0] is the client's own certificate, the rest in any order.
  * RC_NOCRED: nobody vouches. RC_DENIED: an anchor does, but the attribute that
  * is the identity is not there exactly once or is no device id. RC_NOMEM. */
 MUST_CHECK enum rc trust_vouch(struct trust_device *out, const struct trust *t,
-        const struct conf_label *label, const struct bytes *chain, size_t n,
+        const struct conf_label *label, const struct trust_chain *chain,
         int64_t now_s, struct why *why);
 
 #endif

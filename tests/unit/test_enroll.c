@@ -15,6 +15,7 @@ int main(void)
 	suite_add_tcase(s, test_enroll_matrix());
 	suite_add_tcase(s, test_enroll_est());
 	suite_add_tcase(s, test_enroll_rate());
+	suite_add_tcase(s, test_enroll_trust());
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
