@@ -213,7 +213,9 @@ static enum rc verify(struct job *job, struct bytes signature)
 	log_event(LOG_ERROR, "issue.bad_signature", "authority", a->conf->name,
 	        "why", job->result.why.text, NULL);
 	return why_set(&job->result.why, RC_INTERNAL,
-	        "the signer's signature does not verify");
+	        "the signer's signature does not verify by the certificate of "
+	        "authority %s: is key %s its key?",
+	        a->conf->name, a->conf->key->name);
 }
 
 static void on_signed(struct signer_call *call)

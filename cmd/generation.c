@@ -10,8 +10,6 @@
 #include <unistd.h>
 
 #define POLICY_MAX_BYTES (16u << 20)
-#define BIND_WAIT_S 3
-#define BIND_TRIES_A_S 20
 #define TLS_MAX_BYTES (256u << 10)
 
 void conf_errors_log(const char *path, const struct conf_errors *e)
@@ -20,6 +18,11 @@ void conf_errors_log(const char *path, const struct conf_errors *e)
 		const struct conf_error *x = &e->list[i];
 		struct log_num line, column;
 
+		if (x->line == 0) { /* of the file as a whole */
+			log_event(LOG_ERROR, "config", "file", path, "why",
+			        x->text, NULL);
+			continue;
+		}
 		log_event(LOG_ERROR, "config", "file", path, "line",
 		        log_i64(&line, x->line), "column",
 		        log_i64(&column, x->column), "option", x->path, "why",
@@ -36,12 +39,26 @@ static void ports_close(struct ports *p)
 	p->n = 0;
 }
 
+/* SO_REUSEPORT would let two daemons share a port, and each of their devices
+ * would meet one CA or the other. */
+static enum rc port_is_free(const struct net_addr *addr, struct why *why)
+{
+	enum rc rc;
+	int fd;
+
+	if (addr->port == 0)
+		return RC_OK;
+	rc = listen_tcp(&fd, addr, false, NULL, why);
+	if (rc == RC_OK)
+		close(fd);
+	return rc;
+}
+
 /* Port 0 is the kernel's choice once: all sockets share what the first got. */
 static enum rc ports_open(struct ports *p, const char *address, unsigned n,
-        const char *what, struct why *why)
+        bool first, const char *what, struct why *why)
 {
 	struct net_addr want, bound;
-	char text[NET_ADDR_TEXT_BYTES];
 	enum rc rc;
 
 	p->n = 0;
@@ -49,6 +66,8 @@ static enum rc ports_open(struct ports *p, const char *address, unsigned n,
 	if (address[0] == '\0')
 		return RC_OK;
 	rc = net_addr_parse(&want, address, why);
+	if (rc == RC_OK && first)
+		rc = port_is_free(&want, why);
 	for (unsigned i = 0; rc == RC_OK && i < n; i++) {
 		rc = listen_tcp(&p->fds[i], &want, true, &bound, why);
 		if (rc != RC_OK)
@@ -58,28 +77,9 @@ static enum rc ports_open(struct ports *p, const char *address, unsigned n,
 	}
 	if (rc != RC_OK) {
 		ports_close(p);
-		return why_prefix(why, rc, "%s %s", what, address);
+		return why_prefix(why, rc, "listen.%s", what);
 	}
-	log_event(LOG_NOTICE, "listen", "what", what, "address",
-	        net_addr_text(text, &want), NULL);
 	return RC_OK;
-}
-
-static enum rc ports_share(struct ports *p, const struct ports *before)
-{
-	*p = *before;
-	for (unsigned i = 0; i < p->n; i++)
-		p->fds[i] = before->fds[i] < 0 ? -1 : dup(before->fds[i]);
-	return RC_OK;
-}
-
-static enum rc ports_get(struct ports *p, const char *address, unsigned n,
-        const struct ports *before, const char *what, struct why *why)
-{
-	if (before != NULL && strcmp(before->address, address) == 0 &&
-	        before->n == n)
-		return ports_share(p, before);
-	return ports_open(p, address, n, what, why);
 }
 
 static enum rc port_reopen(struct ports *p, unsigned w, struct why *why)
@@ -104,6 +104,31 @@ static enum rc port_reopen(struct ports *p, unsigned w, struct why *why)
 	return listen_tcp(&p->fds[w], &addr, true, NULL, why);
 }
 
+/* Those of a worker that kept dying are closed: the new one gets new ones. */
+static enum rc ports_share(
+        struct ports *p, const struct ports *before, struct why *why)
+{
+	enum rc rc = RC_OK;
+
+	*p = *before;
+	for (unsigned i = 0; i < p->n; i++)
+		p->fds[i] = before->fds[i] < 0 ? -1 : dup(before->fds[i]);
+	for (unsigned i = 0; rc == RC_OK && i < p->n; i++)
+		rc = port_reopen(p, i, why);
+	if (rc != RC_OK)
+		ports_close(p);
+	return rc;
+}
+
+static enum rc ports_get(struct ports *p, const char *address, unsigned n,
+        const struct ports *before, const char *what, struct why *why)
+{
+	if (before != NULL && strcmp(before->address, address) == 0 &&
+	        before->n == n)
+		return ports_share(p, before, why);
+	return ports_open(p, address, n, before == NULL, what, why);
+}
+
 void generation_close_ports(struct generation *g, unsigned w)
 {
 	struct ports *const both[] = { &g->est, &g->http };
@@ -125,19 +150,14 @@ enum rc generation_open_ports(struct generation *g, unsigned w, struct why *why)
 static enum rc single_open(int *fd, const char *address, struct why *why)
 {
 	struct net_addr addr;
-	char text[NET_ADDR_TEXT_BYTES];
 	enum rc rc;
 
 	if (address[0] == '\0')
 		return RC_OK;
 	rc = net_addr_parse(&addr, address, why);
 	if (rc == RC_OK)
-		rc = listen_tcp(fd, &addr, false, &addr, why);
-	if (rc != RC_OK)
-		return why_prefix(why, rc, "metrics %s", address);
-	log_event(LOG_NOTICE, "listen", "what", "metrics", "address",
-	        net_addr_text(text, &addr), NULL);
-	return RC_OK;
+		rc = listen_tcp(fd, &addr, false, NULL, why);
+	return rc == RC_OK ? RC_OK : why_prefix(why, rc, "listen.metrics");
 }
 
 /* Anyone may connect: the admin API asks the kernel who it is. */
@@ -184,14 +204,33 @@ static void sockets_close(struct generation *g)
 	g->admin_fd = g->prometheus_fd = -1;
 }
 
-/* The processes of a supervisor that was killed end a moment after it, and hold
- * their sockets until then. */
+static void log_listener(const char *what, int fd)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+	struct net_addr addr;
+	char text[NET_ADDR_TEXT_BYTES];
+
+	if (fd < 0 || getsockname(fd, (struct sockaddr *)&sa, &len) != 0)
+		return;
+	net_addr_from(&addr, &sa);
+	log_event(LOG_NOTICE, "listen", "what", what, "address",
+	        net_addr_text(text, &addr), NULL);
+}
+
+static void log_listeners(const struct generation *g)
+{
+	log_listener("est", g->est.n > 0 ? g->est.fds[0] : -1);
+	log_listener("http", g->http.n > 0 ? g->http.fds[0] : -1);
+	log_listener("metrics", g->prometheus_fd);
+}
+
 static enum rc sockets_open_at_start(struct generation *g, struct why *why)
 {
-	const struct timespec pause = { 0, 1000000000 / BIND_TRIES_A_S };
+	const struct timespec pause = { 0, 1000000000 / START_TRIES_A_S };
 	enum rc rc = RC_EXISTS;
 
-	for (int i = 0; rc == RC_EXISTS && i < BIND_WAIT_S * BIND_TRIES_A_S;
+	for (int i = 0; rc == RC_EXISTS && i < START_WAIT_S * START_TRIES_A_S;
 	        i++) {
 		if (i > 0)
 			nanosleep(&pause, NULL);
@@ -390,6 +429,7 @@ enum rc generation_new(struct generation **out, struct supervisor *s,
 		generation_free(g);
 		return rc;
 	}
+	log_listeners(g);
 	processes_init(g);
 	s->last_number = g->number;
 	*out = g;

@@ -28,6 +28,7 @@ struct keeper {
 	uint64_t slots[SLOTS_MAX];
 	unsigned n_slots;
 	bool abandoning;
+	bool up;
 	bool draining;
 	struct refusal_audit *refusals;
 };
@@ -52,6 +53,7 @@ static enum rc wait_for(
 	enum rc rc = begun;
 
 	if (rc == RC_PENDING) {
+		wait->rc = RC_CLOSED; /* should the loop end before the write */
 		rc = loop_run(wait->loop);
 		if (rc == RC_OK)
 			rc = wait->rc;
@@ -260,7 +262,9 @@ static void on_stop(void *ctx)
 	if (k->draining)
 		return;
 	k->draining = true;
-	http_server_drain(k->http, finish, k);
+	/* Told so while it starts: that comes to its end first. */
+	if (k->up)
+		http_server_drain(k->http, finish, k);
 }
 
 /* --- opening */
@@ -322,6 +326,9 @@ static enum rc open_all(
 	if (rc != RC_OK)
 		return rc;
 	on_tick(k);
+	k->up = true;
+	if (k->draining)
+		http_server_drain(k->http, finish, k);
 	return runtime_ready(&k->r);
 }
 

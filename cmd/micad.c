@@ -41,8 +41,12 @@ static int check_config(const char *path)
 	rc = conf_load_file(&c, path, e);
 	for (size_t i = 0; i < e->n; i++) {
 		const struct conf_error *x = &e->list[i];
-		fprintf(stderr, "%s:%u:%u: %s%s%s\n", path, x->line, x->column,
-		        x->path, x->path[0] != '\0' ? ": " : "", x->text);
+		if (x->line == 0) /* of the file as a whole */
+			fprintf(stderr, "%s: %s\n", path, x->text);
+		else
+			fprintf(stderr, "%s:%u:%u: %s%s%s\n", path, x->line,
+			        x->column, x->path,
+			        x->path[0] != '\0' ? ": " : "", x->text);
 	}
 	if (e->more)
 		fprintf(stderr, "%s: and more\n", path);

@@ -69,6 +69,7 @@ static enum rc open_store(struct runtime *r, struct why *why)
 		.low_bytes = r->conf->store.low_bytes,
 		.halt = &r->shared->store_halt,
 		.metrics = r->metrics };
+	enum rc rc;
 
 	for (size_t i = 0; i < r->conf->n_profiles; i++) {
 		int64_t us = r->conf->profiles[i].backdate_s * 1000000;
@@ -76,7 +77,10 @@ static enum rc open_store(struct runtime *r, struct why *why)
 			o.backdate_us = us;
 	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", CHILD_FD_STORE);
-	return store_open(&r->store, &o, r->loop, why);
+	rc = store_open(&r->store, &o, r->loop, why);
+	return rc == RC_OK
+	        ? RC_OK
+	        : why_prefix(why, rc, "store %s", r->conf->store.path);
 }
 
 enum rc runtime_open(struct runtime *r, const struct child_args *args,

@@ -12,12 +12,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A last wait for processes that were told to go and did not. */
 #define KILL_AFTER_S 5
+/* A rotation of the EST certificate that failed is tried again then. */
+#define ROTATE_AGAIN_MS (600 * 1000)
 
 /* --- ending */
 static void stop_check(struct supervisor *s)
@@ -101,6 +105,8 @@ void supervisor_generation_failed(struct supervisor *s, struct generation *g)
 	}
 	log_event(LOG_ERROR, "reload.failed", "what",
 	        "the new processes did not start; the old go on", NULL);
+	/* Theirs was the timer, and the old certificate is older. */
+	loop_timer_set_ms(s->rotate, ROTATE_AGAIN_MS);
 	generation_kill(g);
 	supervisor_generation_gone(s, g);
 }
@@ -142,8 +148,11 @@ static void on_rotate(void *ctx)
 {
 	struct supervisor *s = ctx;
 
-	if (!s->stopping)
-		reload(s, false);
+	if (s->stopping)
+		return;
+	/* Put off by tls_cert() as soon as there is a new one. */
+	loop_timer_set_ms(s->rotate, ROTATE_AGAIN_MS);
+	reload(s, false);
 }
 
 static void on_hup(void *ctx)
@@ -292,8 +301,9 @@ static void on_child(void *ctx)
 		if (p == NULL)
 			continue;
 		process_died(p, status);
-		/* A failed start frees the generation by itself. */
-		if (g != NULL && g->leaving && (g == s->old || g == s->next)) {
+		/* A failed start frees the generation by itself: it is then
+		 * none of these, and not to be looked into. */
+		if (g != NULL && (g == s->old || g == s->next) && g->leaving) {
 			generation_leave(g);
 			supervisor_generation_gone(s, g);
 		}
@@ -339,9 +349,30 @@ static enum rc open_programs(struct supervisor *s, struct why *why)
 	return RC_OK;
 }
 
+/* Two daemons on one store would take each other for dead. The lock goes with
+ * the folder's descriptor, which the children inherit: those of a supervisor
+ * that was killed hold it for the moment that they outlive it. */
+static enum rc lock_store(int fd, const char *path, struct why *why)
+{
+	const struct timespec pause = { 0, 1000000000 / START_TRIES_A_S };
+
+	for (int i = 0; i < START_WAIT_S * START_TRIES_A_S; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return RC_OK;
+		if (errno != EWOULDBLOCK)
+			return why_set(
+			        why, RC_IO, "%s: %s", path, strerror(errno));
+		nanosleep(&pause, NULL);
+	}
+	return why_set(why, RC_EXISTS,
+	        "%s: another micad is running on this store", path);
+}
+
 static enum rc open_store(
         struct supervisor *s, const char *path, struct why *why)
 {
+	struct stat st;
+
 	if (mkdir(path, 0700) == 0) {
 		if (s->root && chown(path, s->uid, s->gid) != 0)
 			return why_set(
@@ -350,17 +381,31 @@ static enum rc open_store(
 		return why_set(why, RC_IO, "%s: %s", path, strerror(errno));
 	}
 	s->store_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->store_fd < 0)
+	if (s->store_fd < 0 || fstat(s->store_fd, &st) != 0)
 		return why_set(why, RC_IO, "%s: %s", path, strerror(errno));
-	return RC_OK;
+	if (s->root && st.st_uid != s->uid)
+		return why_set(why, RC_PERMISSION,
+		        "%s belongs to user %u, and the daemon opens it as "
+		        "%u: chown -R %u %s",
+		        path, (unsigned)st.st_uid, (unsigned)s->uid,
+		        (unsigned)s->uid, path);
+	return lock_store(s->store_fd, path, why);
 }
 
 static enum rc open_keys(
         struct supervisor *s, const char *path, struct why *why)
 {
+	struct stat st;
+
 	s->keys_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->keys_fd < 0)
+	if (s->keys_fd < 0 || fstat(s->keys_fd, &st) != 0)
 		return why_set(why, RC_IO, "%s: %s", path, strerror(errno));
+	/* The signer looks at each file's own mode. */
+	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return why_set(why, RC_PERMISSION,
+		        "%s: others than its owner may put keys there: "
+		        "chmod 700 %s",
+		        path, path);
 	return RC_OK;
 }
 

@@ -21,6 +21,10 @@
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_MAX_MS 30000
 #define DEAD_SLOTS_MAX 1024
+/* The processes of a supervisor that was killed end a moment after it, and hold
+ * sockets and store until then. */
+#define START_WAIT_S 3
+#define START_TRIES_A_S 20
 
 struct supervisor;
 struct generation;

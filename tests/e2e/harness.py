@@ -15,6 +15,9 @@ import time
 import urllib.request
 
 READY_S = 30
+# In the daemon's log, where it was built with sanitizers. A child that died of
+# one is started again, so that a test may not notice.
+SANITIZER_REPORTS = ("Sanitizer:", "runtime error:")
 
 
 class Skip(Exception):
@@ -103,12 +106,16 @@ class Ca:
         return self
 
     def __exit__(self, kind, value, trace):
-        self.stop()
-        if kind is not None and kind is not Skip and \
-                os.path.exists(self.log_path):
-            with open(self.log_path) as f:
-                sys.stdout.write("".join(f.readlines()[-40:]))
-        shutil.rmtree(self.dir, ignore_errors=True)
+        try:
+            self.stop()
+            log = self.log() if os.path.exists(self.log_path) else ""
+            if kind is None:
+                for word in SANITIZER_REPORTS:
+                    assert word not in log, log[-20000:]
+            elif kind is not Skip:
+                sys.stdout.write("".join(log.splitlines(True)[-40:]))
+        finally:
+            shutil.rmtree(self.dir, ignore_errors=True)
 
     # --- the daemon
     def start(self, ready=True):

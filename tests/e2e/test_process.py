@@ -146,6 +146,19 @@ def test_start_refuses_what_cannot_work(build):
         c.process = None
         assert "0600" in c.log() or "mode" in c.log(), c.log()
     with Ca(build) as c:
+        keys = os.path.join(c.home, "keys")
+        os.chmod(keys, 0o777)
+        refused_start(c, c.conf, keys, "chmod 700")
+        os.chmod(keys, 0o700)
+        data = os.path.join(c.home, "store", "data.mdb")
+        with open(data, "w") as f:
+            f.write("x" * 9000)
+        if os.geteuid() == 0:
+            os.chown(os.path.dirname(data), 0, 0)
+            refused_start(c, c.conf, os.path.dirname(data), "chown")
+            run("chown", "-R", "mica", os.path.dirname(data))
+        refused_start(c, c.conf, os.path.dirname(data), "LMDB")
+    with Ca(build) as c:
         p = run(c.bin("micad"), "--check-config", c.conf)
         assert "good" in p.stdout
         with open(c.conf, "a") as f:
@@ -153,6 +166,81 @@ def test_start_refuses_what_cannot_work(build):
         p = run(c.bin("micad"), "--check-config", c.conf, check=False)
         assert p.returncode == 1
         assert "nonsense" in p.stderr and f"{c.conf}:" in p.stderr
+
+
+def refused_start(c, conf, *words):
+    p = run(c.bin("micad"), "-c", conf, check=False, timeout=30)
+    assert p.returncode == 1, p.stderr
+    for w in words:
+        assert w in p.stderr, (w, p.stderr)
+    return p.stderr
+
+
+def test_two_daemons_share_neither_store_nor_port(build):
+    with ca(build) as c:
+        other = os.path.join(c.home, "other.yaml")
+        with open(c.conf) as f:
+            text = f.read().replace("admin.sock", "other.sock").replace(
+                f":{c.prom}", ":0")
+        with open(other, "w") as f:
+            f.write(text.replace("path: store", "path: store2"))
+        refused_start(c, other, f"127.0.0.1:{c.est}", "in use")
+        with open(other, "w") as f:
+            f.write(text.replace(f":{c.est}", ":0").replace(
+                f":{c.http}", ":0"))
+        log = refused_start(c, other, "another micad", "store")
+        assert log.count("listen") <= 3, log
+        c.device("dev")
+
+
+def test_sighup_cures_a_worker_that_keeps_dying(build):
+    with ca(build) as c:
+        def worker():
+            return c.pids("worker-1")
+
+        def closed():
+            if worker():
+                os.kill(worker()[0], signal.SIGKILL)
+            return c.log().count('process="worker-1"') >= 3 and not worker()
+        wait_for("its sockets to close", closed, 10)
+        c.process.send_signal(signal.SIGHUP)
+        wait_for("the hand-over", lambda: "reload.done" in c.log(), 20)
+        assert len(worker()) == 1
+        for _ in range(8):
+            assert c.curl(c.url("cacerts")).status == 200
+
+
+def test_new_processes_that_fail_leave_the_old_ones_serving(build):
+    with ca(build) as c:
+        before = sorted(c.pids(""))
+        # What only a child finds out: the store's folder is another's now.
+        data = os.path.join(c.home, "store", "data.mdb")
+        os.rename(data, data + ".away")
+        os.mkdir(data)
+        c.process.send_signal(signal.SIGHUP)
+        wait_for("the failure", lambda: "reload.failed" in c.log(), 10)
+        os.rmdir(data)
+        os.rename(data + ".away", data)
+        assert sorted(c.pids("")) == before
+        c.device("still")
+        c.process.send_signal(signal.SIGHUP)
+        wait_for("the hand-over", lambda: "reload.done" in c.log(), 20)
+        c.device("again")
+
+
+def test_sigterm_at_any_moment_of_the_start_ends_cleanly(build):
+    with Ca(build) as c:
+        for ms in range(5, 80, 5):
+            c.start(ready=False)
+            time.sleep(ms / 1000)
+            began = time.monotonic()
+            c.process.send_signal(signal.SIGTERM)
+            status = c.process.wait(40)
+            c.process = None
+            # Before it has its handler, the signal itself ends it.
+            assert status in (0, -signal.SIGTERM), (ms, status)
+            assert time.monotonic() - began < 10, ms
+            assert " signal=" not in c.log(), (ms, c.log())
 
 
 def test_a_configured_listener_certificate_is_served(build):
