@@ -44,6 +44,11 @@ struct enrolment {
 };
 
 /* --- answers */
+static const struct est_quirk *quirk_of(const struct http_req *req)
+{
+	return est_quirk(http_req_header(req, "User-Agent"));
+}
+
 static void answer_plain(struct http_req *req, unsigned status,
         const struct http_header *extra, size_t n, const char *text)
 {
@@ -67,9 +72,8 @@ static void answer_base64(
 		{ "Content-Transfer-Encoding", "base64" },
 	};
 	struct buf text = BUF_INIT(ANSWER_MAX_BYTES);
-	unsigned columns = est_columns(http_req_header(req, "User-Agent"));
 
-	base64_encode(&text, der, columns);
+	base64_encode(&text, der, quirk_of(req)->columns);
 	if (text.failed == RC_OK)
 		http_answer(req, 200, headers,
 		        sizeof(headers) / sizeof(*headers), buf_bytes(&text));
@@ -113,13 +117,18 @@ static void refuse(
 	        r->device[0] == '\0' ? NULL : r->device, "peer",
 	        net_addr_text(from, http_req_addr(req)), NULL);
 	metric_add(est->o.metrics, METRIC_EST_REFUSED, 1);
-	/* libest reads the first challenge only. */
-	if (info->http_status == 401)
+	if (info->http_status == 401) {
+		/* libest reads the first challenge only. */
 		extra[n++] = (struct http_header){ "WWW-Authenticate",
 			"Basic realm=\"mica\"" };
-	if (info->http_status == 503)
+		if (quirk_of(req)->bare_challenge) {
+			http_answer(req, 401, extra, n, BYTES_NONE);
+			return;
+		}
+	} else if (info->http_status == 503) {
 		extra[n++] = (struct http_header){ "Retry-After",
 			retry_after_s(r->rc) };
+	}
 	answer_plain(req, (unsigned)info->http_status, extra, n, text);
 }
 

@@ -130,20 +130,26 @@ out:
 }
 
 /* --- clients with needs of their own */
-static const struct {
-	const char *agent; /* how its User-Agent begins */
-	unsigned columns;
-} quirks[] = {
+static const struct est_quirk quirks[] = {
 	/* Reads base64 with OpenSSL's BIO, which gives up on long lines. */
-	{ "libest", 64 },
-	{ "Cisco EST client", 64 }, /* libest before version 2 */
+	{ .agent = "libest", .columns = 64 },
+	/* libest before version 2 */
+	{ .agent = "Cisco EST client", .columns = 64 },
+	/* BouncyCastle names no agent. It closes a challenge without reading
+	 * its body, and takes what it left unread for a broken connection. */
+	{ .agent = "", .bare_challenge = true },
 };
 
-unsigned est_columns(struct bytes user_agent)
+static const struct est_quirk no_quirk = { .agent = NULL };
+
+const struct est_quirk *est_quirk(struct bytes user_agent)
 {
 	for (size_t i = 0; i < sizeof(quirks) / sizeof(*quirks); i++) {
-		if (bytes_starts(user_agent, bytes_str(quirks[i].agent)))
-			return quirks[i].columns;
+		struct bytes agent = bytes_str(quirks[i].agent);
+
+		if (agent.n == 0 ? user_agent.n == 0
+		                 : bytes_starts(user_agent, agent))
+			return &quirks[i];
 	}
-	return 0;
+	return &no_quirk;
 }

@@ -39,7 +39,14 @@ struct basic {
  * secret unless RC_OK. */
 MUST_CHECK enum rc basic_parse(struct basic *out, struct bytes field);
 
-/* How wide base64 in an answer may be for this User-Agent; 0: one line. */
-unsigned est_columns(struct bytes user_agent);
+/* What a client needs beside the RFC. */
+struct est_quirk {
+	const char *agent;   /* how its User-Agent begins; "": it sends none */
+	unsigned columns;    /* of base64 in answers; 0: one line */
+	bool bare_challenge; /* 401 without a body */
+};
+
+/* Never NULL. */
+const struct est_quirk *est_quirk(struct bytes user_agent);
 
 #endif

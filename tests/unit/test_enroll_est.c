@@ -111,6 +111,7 @@ static void refused_text(struct http_req *req, char *out, size_t size)
 	struct bytes head;
 	struct bytes tail;
 
+	req->user_agent = "curl/7.88.1";
 	ck_assert_uint_eq(world_ask(&w, req), 401);
 	ck_assert_str_eq(req->challenge, "Basic realm=\"mica\"");
 	ck_assert_str_eq(req->content_type, "text/plain");
@@ -120,6 +121,17 @@ static void refused_text(struct http_req *req, char *out, size_t size)
 	        snprintf(out, size, "%.*s", (int)head.n, head.p), (int)size);
 	world_forget(req);
 }
+
+START_TEST(no_agent_no_body_in_the_challenge)
+{
+	struct http_req req = post(ENROLL, BYTES_NONE);
+
+	ck_assert_uint_eq(world_ask(&w, &req), 401);
+	ck_assert_str_eq(req.challenge, "Basic realm=\"mica\"");
+	ck_assert_uint_eq(buf_bytes(&req.answer).n, 0);
+	world_forget(&req);
+}
+END_TEST
 
 START_TEST(a_stranger_learns_nothing)
 {
@@ -592,6 +604,7 @@ TCase *test_enroll_est(void)
 	tcase_add_test(tc, csrattrs_is_never_empty);
 	tcase_add_loop_test(
 	        tc, wrong_path_is_404_and_wrong_method_405, 0, COUNT(statuses));
+	tcase_add_test(tc, no_agent_no_body_in_the_challenge);
 	tcase_add_test(tc, a_stranger_learns_nothing);
 	tcase_add_test(tc, whoever_proved_who_it_is_is_told_the_clause);
 	tcase_add_test(tc, a_name_of_another_device_is_refused);

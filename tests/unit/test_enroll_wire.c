@@ -143,19 +143,23 @@ END_TEST
 static const struct {
 	const char *agent;
 	unsigned columns;
+	bool bare_challenge;
 } agents[] = {
-	{ NULL, 0 },
-	{ "curl/7.88.1", 0 },
-	{ "libest client 1.0", 64 },
-	{ "libest 3.2.0", 64 },
-	{ "Cisco EST client 1.0", 64 },
-	{ "not libest", 0 },
+	{ NULL, 0, true },
+	{ "", 0, true },
+	{ "curl/7.88.1", 0, false },
+	{ "libest client 1.0", 64, false },
+	{ "libest 3.2.0", 64, false },
+	{ "Cisco EST client 1.0", 64, false },
+	{ "not libest", 0, false },
 };
 
-START_TEST(only_known_clients_get_short_lines)
+START_TEST(only_known_clients_get_other_forms)
 {
-	ck_assert_uint_eq(
-	        est_columns(bytes_str(agents[_i].agent)), agents[_i].columns);
+	const struct est_quirk *quirk = est_quirk(bytes_str(agents[_i].agent));
+
+	ck_assert_uint_eq(quirk->columns, agents[_i].columns);
+	ck_assert_int_eq(quirk->bare_challenge, agents[_i].bare_challenge);
 }
 END_TEST
 
@@ -277,7 +281,7 @@ TCase *test_enroll_wire(void)
 	        tc, basic_is_parted_at_its_last_colon, 0, COUNT(basics));
 	tcase_add_test(tc, basic_refuses_what_is_too_long);
 	tcase_add_loop_test(
-	        tc, only_known_clients_get_short_lines, 0, COUNT(agents));
+	        tc, only_known_clients_get_other_forms, 0, COUNT(agents));
 	tcase_add_loop_test(
 	        tc, device_ids_have_one_form_everywhere, 0, COUNT(ids));
 	tcase_add_test(tc, tokens_are_128_bits_that_can_be_read_aloud);
