@@ -2,6 +2,7 @@
 #include "cmd/supervisor.h"
 #include "base/log.h"
 #include "ca/policy.h"
+#include "enroll/trust.h"
 #include "net/listen.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -254,6 +255,8 @@ static enum rc compile_policy(
 
 	if (rc == RC_OK)
 		rc = profiles_new(&p, c, a, why);
+	if (rc == RC_OK)
+		rc = trust_check(c, why);
 	if (rc == RC_OK)
 		rc = policy_compile(&set, a, p, why);
 	if (rc == RC_OK) {

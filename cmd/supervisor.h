@@ -148,7 +148,6 @@ MUST_CHECK enum rc generation_new(struct generation **out, struct supervisor *s,
 /* What no schema can see: certificates, profiles, names. */
 MUST_CHECK enum rc generation_check(const struct conf *c, struct why *why);
 /* The signer is ready and has our policy: bring up keeper, then workers. */
-void generation_start(struct generation *g);
 void generation_signer_ready(struct generation *g);
 void generation_tls_key(
         struct generation *g, struct bytes spki, struct bytes key_pem);

@@ -225,6 +225,15 @@ enum rc trust_new(struct trust **out, const struct conf *conf,
 	return RC_OK;
 }
 
+enum rc trust_check(const struct conf *conf, struct why *why)
+{
+	struct trust *t = calloc(1, sizeof(*t));
+	enum rc rc = t == NULL ? RC_NOMEM : anchors_open(t, conf, why);
+
+	trust_free(t);
+	return rc;
+}
+
 void trust_free(struct trust *t)
 {
 	if (t == NULL)

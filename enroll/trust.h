@@ -20,6 +20,9 @@ struct trust;
 MUST_CHECK enum rc trust_new(struct trust **out, const struct conf *conf,
         struct store *store, struct why *why);
 void trust_free(struct trust *t); /* NULL is a no-op */
+/* Is there anything in the configuration that trust_new() would refuse? Needs
+ * no store. Errors: RC_CONFIG RC_NOMEM */
+MUST_CHECK enum rc trust_check(const struct conf *conf, struct why *why);
 
 /* DER of every CA certificate that a client's may chain to: for the TLS
  * listener. Borrowed from t. */

@@ -161,6 +161,15 @@ def test_start_refuses_what_cannot_work(build):
     with Ca(build) as c:
         p = run(c.bin("micad"), "--check-config", c.conf)
         assert "good" in p.stdout
+        bad = os.path.join(c.home, "ca", "bad.pem")
+        with open(bad, "w") as f:
+            f.write("-----BEGIN CERTIFICATE-----\nMAA=\n"
+                    "-----END CERTIFICATE-----\n")
+        with open(c.conf, "a") as f:
+            f.write("trust:\n  maker: { certificates: ca/bad.pem }\n")
+        p = run(c.bin("micad"), "--check-config", c.conf, check=False)
+        assert p.returncode == 1
+        assert "trust.maker" in p.stderr and "bad.pem" in p.stderr, p.stderr
         with open(c.conf, "a") as f:
             f.write("nonsense: 1\n")
         p = run(c.bin("micad"), "--check-config", c.conf, check=False)
