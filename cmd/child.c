@@ -55,6 +55,8 @@ enum rc child_args_parse(struct child_args *out, int argc, char *const argv[])
 			out->daemon_start = true;
 		else if (strcmp(argv[i], "--own-uid") == 0)
 			out->own_uid = true;
+		else if (strcmp(argv[i], "--no-est") == 0)
+			out->no_est = true;
 		else if (!number_after(argv[i], "--index=", &out->index) &&
 		        !number_after(argv[i], "--row=", &out->metrics_row) &&
 		        !number_after(argv[i], "--workers=", &out->workers) &&

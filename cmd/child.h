@@ -45,6 +45,7 @@ struct child_args {
 	unsigned parent;   /* the supervisor's pid */
 	bool daemon_start; /* keeper: no other process has an intent */
 	bool own_uid;      /* the signer has a uid of its own */
+	bool no_est;       /* its listener has no certificate yet */
 };
 /* Errors: RC_CONFIG: not a child's argv. */
 MUST_CHECK enum rc child_args_parse(

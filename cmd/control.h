@@ -18,6 +18,7 @@ enum control_type {
 	CONTROL_READY = 1,    /* u64 slot: serving */
 	CONTROL_SLOT_CLEARED, /* u64 slot: its intents are abandoned */
 	CONTROL_TLS_CERT,     /* keeper: the EST listener's chain in PEM */
+	CONTROL_TLS_NONE,     /* keeper: not to be had now; it tries on */
 	/* supervisor to child */
 	CONTROL_DRAIN = 32, /* accept nothing new, finish, exit 0 */
 	CONTROL_SLOT_DEAD,  /* keeper: u64 slot, its process was reaped */

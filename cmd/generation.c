@@ -143,7 +143,7 @@ void generation_close_ports(struct generation *g, unsigned w)
 
 enum rc generation_open_ports(struct generation *g, unsigned w, struct why *why)
 {
-	enum rc rc = port_reopen(&g->est, w, why);
+	enum rc rc = g->est_off ? RC_OK : port_reopen(&g->est, w, why);
 
 	return rc != RC_OK ? rc : port_reopen(&g->http, w, why);
 }
@@ -473,7 +473,7 @@ static void start_workers(struct generation *g)
 	struct buf b = BUF_INIT(TLS_MAX_BYTES * 2);
 	struct why why = WHY_NONE;
 
-	if (g->est.n > 0) {
+	if (g->est.n > 0 && !g->est_off) {
 		control_tls_pack(&b, buf_bytes(&g->tls_chain),
 		        buf_bytes(&g->tls_key), g->sup->ticket_secret);
 		g->tls_fd = b.failed == RC_OK
@@ -553,8 +553,30 @@ static void tls_cert(struct generation *g, struct bytes chain_pem)
 	if (g->tls_chain.n > 0)
 		return;
 	buf_add(&g->tls_chain, chain_pem);
+	if (g->est_off) {
+		supervisor_rotate(g->sup);
+		return;
+	}
 	loop_timer_set_ms(
 	        g->sup->rotate, g->conf->listen.est_validity_s * 1000 * 2 / 3);
+	start_workers(g);
+}
+
+/* A full disk, a clock behind its floor, an issuer that expired: revocations
+ * and what was published are served all the same. Processes that come up by the
+ * side of others leave the serving to these. */
+static void tls_none(struct generation *g)
+{
+	if (g != g->sup->now || g->serving || g->est_off || g->tls_chain.n > 0)
+		return;
+	log_event(LOG_ERROR, "est.off", "why",
+	        "no certificate for its listener; it is tried for again", NULL);
+	g->est_off = true;
+	/* A socket that nobody reads would keep devices waiting. */
+	for (unsigned i = 0; i < g->est.n; i++) {
+		close(g->est.fds[i]);
+		g->est.fds[i] = -1;
+	}
 	start_workers(g);
 }
 
@@ -582,6 +604,10 @@ void generation_message(
 	case CONTROL_TLS_CERT:
 		if (keeper)
 			tls_cert(g, msg->body);
+		break;
+	case CONTROL_TLS_NONE:
+		if (keeper)
+			tls_none(g);
 		break;
 	default:
 		break;

@@ -157,6 +157,8 @@ static void child_words(const struct process *p, struct words *w)
 		word(w, "--daemon-start");
 	if (p->sup->root)
 		word(w, "--own-uid");
+	if (p->gen->est_off)
+		word(w, "--no-est");
 }
 
 static enum rc spawn(struct process *p, int control, struct why *why)

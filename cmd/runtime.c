@@ -51,12 +51,14 @@ static void on_control(void *ctx, const struct ipc_msg *msg)
 		r->on_control(r->ctx, msg);
 }
 
+/* Nobody is left to finish anything for; the kernel is about to kill this
+ * process as well. What is in flight holds callbacks into all that an orderly
+ * end would free. */
 static void on_control_dead(void *ctx, const struct why *why)
 {
-	struct runtime *r = ctx;
-
+	(void)ctx;
 	log_event(LOG_ERROR, "control.lost", "why", why->text, NULL);
-	loop_stop(r->loop);
+	_exit(1);
 }
 
 static enum rc open_store(struct runtime *r, struct why *why)

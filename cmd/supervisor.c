@@ -143,16 +143,19 @@ static void reload(struct supervisor *s, bool reread)
 		supervisor_send_policy(s, s->next);
 }
 
-/* The EST listener's certificate is at two thirds of its life. */
-static void on_rotate(void *ctx)
+void supervisor_rotate(struct supervisor *s)
 {
-	struct supervisor *s = ctx;
-
 	if (s->stopping)
 		return;
 	/* Put off by tls_cert() as soon as there is a new one. */
 	loop_timer_set_ms(s->rotate, ROTATE_AGAIN_MS);
 	reload(s, false);
+}
+
+/* The EST listener's certificate is at two thirds of its life. */
+static void on_rotate(void *ctx)
+{
+	supervisor_rotate(ctx);
 }
 
 static void on_hup(void *ctx)
@@ -166,7 +169,8 @@ static void on_hup(void *ctx)
 void supervisor_generation_up(struct supervisor *s, struct generation *g)
 {
 	if (g == s->now) {
-		log_event(LOG_NOTICE, "micad.ready", NULL);
+		log_event(LOG_NOTICE, "micad.ready", "est",
+		        g->est_off ? "off" : NULL, NULL);
 	} else {
 		log_event(LOG_NOTICE, "reload.done", NULL);
 		s->old = s->now;
@@ -252,9 +256,9 @@ void supervisor_tell_processes(struct supervisor *s)
 
 	if (g == NULL || !g->keeper.ready)
 		return;
-	list[n] = (struct control_process){
-		.name = "supervisor", .pid = getpid(), .ready = g->serving
-	};
+	list[n] = (struct control_process){ .name = "supervisor",
+		.pid = getpid(),
+		.ready = g->serving && !g->est_off };
 	n++;
 	describe(&list[n++], &s->signer);
 	describe(&list[n++], &g->keeper);

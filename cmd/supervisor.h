@@ -71,6 +71,7 @@ struct generation {
 	struct process workers[WORKERS_MAX];
 	unsigned n_workers;
 	bool serving; /* all were ready once */
+	bool est_off; /* started without a certificate for its listener */
 	bool leaving;
 };
 
@@ -117,6 +118,8 @@ void supervisor_generation_gone(struct supervisor *s, struct generation *g);
 /* g's processes or its policy did not come up. */
 void supervisor_generation_failed(struct supervisor *s, struct generation *g);
 void supervisor_start_failed(struct supervisor *s, struct process *p);
+/* Hand over to processes with a new certificate for the EST listener. */
+void supervisor_rotate(struct supervisor *s);
 void supervisor_slot_cleared(struct supervisor *s, uint64_t slot);
 void conf_errors_log(const char *path, const struct conf_errors *e);
 

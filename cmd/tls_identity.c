@@ -46,6 +46,14 @@ static struct authority *our_authority(const struct tls_identity *t)
 	        t->r->authorities, t->r->conf->listen.est_authority->name);
 }
 
+static void failed(struct tls_identity *t, const char *why)
+{
+	log_event(LOG_ERROR, "tls.issue_failed", "why", why, NULL);
+	t->again_s = clock_now_s() + AGAIN_S;
+	if (runtime_tell(t->r, CONTROL_TLS_NONE, BYTES_NONE) != RC_OK)
+		log_event(LOG_WARN, "control.failed", NULL);
+}
+
 static void issued(void *ctx, const struct issued *result)
 {
 	struct tls_identity *t = ctx;
@@ -56,11 +64,9 @@ static void issued(void *ctx, const struct issued *result)
 	if (rc == RC_OK)
 		rc = tell_chain(t, our_authority(t), result->der);
 	if (rc != RC_OK) {
-		log_event(LOG_ERROR, "tls.issue_failed", "why",
+		failed(t,
 		        result->why.text[0] != '\0' ? result->why.text
-		                                    : rc_info(rc)->text,
-		        NULL);
-		t->again_s = clock_now_s() + AGAIN_S;
+		                                    : rc_info(rc)->text);
 		return;
 	}
 	log_event(LOG_INFO, "tls.issued", NULL);
@@ -76,8 +82,7 @@ static void issue(struct tls_identity *t)
 
 	t->again_s = 0;
 	if (rc != RC_OK) {
-		log_event(LOG_ERROR, "tls.issue_failed", "why", why.text, NULL);
-		t->again_s = clock_now_s() + AGAIN_S;
+		failed(t, why.text);
 		return;
 	}
 	issuer_issue_system(

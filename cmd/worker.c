@@ -129,7 +129,7 @@ static enum rc open_all(
 		rc = runtime_open_ca(&w->r, why);
 	if (rc == RC_OK)
 		rc = loop_timer_new(&w->pending, w->r.loop, finish, w);
-	if (rc == RC_OK && w->r.conf->listen.est[0] != '\0') {
+	if (rc == RC_OK && w->r.conf->listen.est[0] != '\0' && !args->no_est) {
 		rc = open_tls(w, why);
 		if (rc == RC_OK)
 			rc = open_est(w, why);

@@ -252,6 +252,25 @@ def test_sigterm_at_any_moment_of_the_start_ends_cleanly(build):
             assert " signal=" not in c.log(), (ms, c.log())
 
 
+def test_what_cannot_issue_serves_the_rest_until_it_can(build):
+    with ca(build) as c:
+        c.device("dev")
+        c.stop()
+        # A few seconds below the clock floor, which lies 5 min back.
+        c.clock_shift = -304
+        c.start(ready=False)
+        wait_for("EST to be off", lambda: 'est="off"' in c.log(), 20)
+        url = f"http://127.0.0.1:{c.http}/none"
+        assert c.curl(url).status == 404
+        assert c.curl(c.url("cacerts"), check=False).status == 0
+        ready = c.curl(f"http://127.0.0.1:{c.prom}/readyz")
+        assert ready.status == 503, ready.text()
+        os.kill(c.pids("worker")[0], signal.SIGKILL)
+        wait_for("the clock to pass it", lambda: "reload.done" in c.log(), 30)
+        c.wait_ready()
+        c.device("dev2")
+
+
 def test_a_configured_listener_certificate_is_served(build):
     with Ca(build) as c:
         key = os.path.join(c.home, "keys", "est.key")
