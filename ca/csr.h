@@ -34,7 +34,8 @@ void csr_free(struct csr *csr); /* NULL is a no-op */
 
 /* The DER of a request as EST clients send it, appended to out: DER as it is,
  * base64 with or without breaks, or PEM under either of its labels
- * (CERTIFICATE REQUEST, NEW CERTIFICATE REQUEST; RFC 7468 section 7).
+ * (CERTIFICATE REQUEST, NEW CERTIFICATE REQUEST; RFC 7468 section 7), also
+ * below lines of explanatory text.
  * Errors: RC_MALFORMED RC_TOOBIG RC_NOMEM. */
 MUST_CHECK enum rc csr_from_wire(
         struct buf *out, struct bytes body, struct why *why);

@@ -57,6 +57,19 @@ static bool unarmour(struct bytes *in)
 	return false;
 }
 
+/* RFC 7468 section 5.2: certtool and openssl -text say in words what follows. */
+static struct bytes skip_words(struct bytes in)
+{
+	struct bytes begin = BYTES_LIT("-----BEGIN ");
+
+	for (size_t i = 0; i < in.n; i++) {
+		if ((i == 0 || in.p[i - 1] == '\n') &&
+		        bytes_starts(bytes_skip(in, i), begin))
+			return bytes_skip(in, i);
+	}
+	return in;
+}
+
 enum rc csr_from_wire(struct buf *out, struct bytes body, struct why *why)
 {
 	struct buf der = BUF_INIT(CSR_DER_MAX_BYTES);
@@ -74,6 +87,7 @@ enum rc csr_from_wire(struct buf *out, struct bytes body, struct why *why)
 		if (rc == RC_OK)
 			buf_add(&der, body);
 	} else {
+		text = skip_words(text);
 		if (text.p[0] == '-' && !unarmour(&text))
 			return why_set(why, RC_MALFORMED,
 			        "request body: PEM is not one whole "

@@ -10,7 +10,7 @@ import ssl
 import subprocess
 
 from harness import Ca, Skip, ca, need, run, subject
-from test_est import anchored, early, idevid
+from test_est import anchored, early, idevid, write
 
 TLS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 JARS = [f"/usr/share/java/{name}.jar" for name in
@@ -233,6 +233,36 @@ def test_curl_and_wget_in_their_many_ways(build):
                 timeout=60)
             r = type("R", (), {"status": 200})
             c.verify(c.cert_of(Got(r, p.stdout), name))
+
+
+# --- requests
+def test_requests_as_tools_write_them(build):
+    """certtool and openssl -text put words above the armour, pki writes DER,
+    openssl the subject's kinds of text as it likes."""
+    need("certtool", "pki")
+    with ca(build) as c:
+        key = c.key("key")
+        template = write(c, "template", b"cn = certtool\ntls_www_client\n"
+                         b"signing_key\n")
+        run("certtool", "--generate-request", "--load-privkey", key,
+            "--template", template, "--outfile", c.path("certtool.req"))
+        run("openssl", "req", "-new", "-text", "-key", key, "-subj",
+            "/CN=text", "-sha512", "-out", c.path("text.req"))
+        run("openssl", "req", "-new", "-key", c.key("rsa", "rsa2048"),
+            "-subj", "/CN=usual", "-addext", "basicConstraints=CA:FALSE",
+            "-addext", "keyUsage=nonRepudiation,digitalSignature,"
+            "keyEncipherment", "-out", c.path("usual.req"))
+        run("openssl", "req", "-new", "-key", c.path("rsa.key"), "-subj",
+            "/CN=pss", "-sigopt", "rsa_padding_mode:pss", "-sigopt",
+            "rsa_pss_saltlen:-1", "-out", c.path("pss.req"))
+        write(c, "pki.req", subprocess.run(
+            ["pki", "--req", "--in", key, "--type", "priv", "--dn", "CN=pki"],
+            capture_output=True, check=True).stdout)
+        for name in ("certtool", "text", "usual", "pss", "pki"):
+            a = c.enroll(c.path(name + ".req"), "-u",
+                         f"{name}:{c.token(name)}")
+            c.verify(c.cert_of(a, name))
+            assert "CN=" + name in subject(c.path(name + ".pem"))
 
 
 # --- BouncyCastle
