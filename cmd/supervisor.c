@@ -458,6 +458,21 @@ static enum rc watch_signals(struct supervisor *s)
 	return rc;
 }
 
+/* Root without its capabilities is held to file modes. */
+static void warn_of_reload(const struct supervisor *s)
+{
+	int fd = open(s->conf_path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	else
+		log_event(LOG_WARN, "reload.unreadable", "file", s->conf_path,
+		        "why", strerror(errno), "what",
+		        "SIGHUP cannot read it: it should belong to root, as "
+		        "should its folder",
+		        NULL);
+}
+
 static enum rc open_all(struct supervisor *s, struct why *why)
 {
 	const struct conf *c = s->now->conf;
@@ -479,6 +494,8 @@ static enum rc open_all(struct supervisor *s, struct why *why)
 		rc = open_pairs(s, s->now->n_workers + 1, why);
 	if (rc == RC_OK)
 		rc = sandbox_supervisor(why);
+	if (rc == RC_OK)
+		warn_of_reload(s);
 	return rc;
 }
 

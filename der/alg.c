@@ -147,8 +147,8 @@ static enum rc refuse_oid(
 
 	if (!name && oid_print(&text, oid) == RC_OK)
 		name = buf_cstr(&text);
-	rc = why_set(why, RC_UNSUPPORTED, "%s: %s %s", what, kind,
-	        name ? name : "unknown");
+	rc = why_set(why, RC_UNSUPPORTED, "%s: %s %s is not accepted", what,
+	        kind, name ? name : "unknown");
 	buf_free(&text);
 	return rc;
 }

@@ -429,7 +429,11 @@ static enum rc record_read(struct authorize *a)
 	if (a->credential.kind == CREDENTIAL_FOREIGN &&
 	        strcmp(device->anchor, a->anchor) != 0)
 		return why_set(&a->why, RC_DENIED,
-		        "another authority vouches for this device id");
+		        device->anchor[0] == '\0'
+		                ? "the device id is on record as the "
+		                  "operator's own: it enrols by token"
+		                : "another authority vouches for this device "
+		                  "id");
 	return RC_OK;
 }
 

@@ -274,6 +274,10 @@ def test_idevid_enrols_and_one_maker_cannot_speak_for_another(build):
         _, b64 = c.csr("ldev3", "/CN=SN-2")
         a = c.enroll(b64, "--cert", pem3, "--key", key3, label="maker")
         assert a.status == 401, (a.status, a.text())
+        # Nor may a maker take over what the operator entered.
+        c.token("SN-2")
+        a = c.enroll(b64, "--cert", pem3, "--key", key3, label="idevid")
+        assert a.status == 400 and "by token" in a.text(), a.text()
 
 
 def test_strongswan_pki_fetches_the_chain_and_enrols(build):
