@@ -155,6 +155,12 @@ void batch_put_quota(struct batch *b, const struct store_quota *r);
  * feed. Fills r->status_us (unless the state stays) and r->position. */
 void batch_change_status(struct batch *b, const struct cert_key *c,
         struct rec_status *r, enum cert_state state, enum cert_reason reason);
+/* No T1 passes for the key any more; an audit entry if that is news. */
+void batch_block_key(struct batch *b, const uint8_t spki_hash[STORE_HASH_BYTES],
+        const char *actor);
+/* Suspend or resume, and the audit entry; r is put back. */
+void batch_turn_device(struct batch *b, struct rec_device *r,
+        enum device_state state, const char *actor, const char *detail);
 /* A new device in good standing. */
 void batch_new_device(struct batch *b, struct rec_device *r, const char *id,
         const char *anchor, const char *note);
@@ -166,9 +172,11 @@ bool db_halted(const struct db *db);
 void db_halt(struct db *db, const char *what, int err);
 
 /* --- lmdb_space.c: room in the map and on the disk, before it is needed */
-/* Room for a batch of n operations with data bytes among them. False: answer
- * RC_UNAVAILABLE (why has the clause) and write nothing. */
-bool space_ahead(struct batch *b, size_t n, size_t data_bytes, struct why *why);
+/* Room for a batch of n operations that touch so many certificates, with data
+ * bytes among them. False: answer RC_UNAVAILABLE (why has the clause) and write
+ * nothing. */
+bool space_ahead(struct batch *b, size_t n, size_t certs, size_t data_bytes,
+        struct why *why);
 uint64_t space_used_bytes(struct db *db);
 uint64_t space_disk_free_bytes(struct db *db);
 
@@ -177,6 +185,7 @@ enum rc op_issue_begin(struct batch *b, struct store_issue_begin *op);
 enum rc op_issue_finish(struct batch *b, struct store_issue_finish *op);
 enum rc op_abandon(struct batch *b, struct store_abandon *op);
 enum rc op_set_status(struct batch *b, struct store_set_status *op);
+enum rc op_revoke(struct batch *b, struct store_revoke *op);
 enum rc op_device_put(struct batch *b, struct store_device_put *op);
 enum rc op_device_suspend(struct batch *b, struct store_device_suspend *op);
 enum rc op_token_put(struct batch *b, struct store_token_put *op);
@@ -190,6 +199,15 @@ enum rc db_read(struct store *s, struct store_op *op);
 enum rc read_list(struct view *v, struct store_list *op);
 enum rc read_device_list(struct view *v, struct store_device_list *op);
 enum rc read_audit_scan(struct view *v, struct store_audit_scan *op);
+enum rc read_set_status(struct view *v, struct store_set_status *op);
+enum rc read_revoke(struct view *v, struct store_revoke *op);
+/* Where a paged walk goes on: the first entry after the cursor, from where it
+ * is new. RC_MALFORMED: the cursor is of another list. */
+MUST_CHECK enum rc cursor_check(
+        const struct store_cursor *c, struct bytes prefix, struct why *why);
+bool cursor_walk(
+        struct walk *w, const struct store_cursor *c, const struct key *from);
+bool cursor_keep(struct store_cursor *c, struct bytes key);
 
 /* --- lmdb_open.c, for check.c too */
 extern const char *const db_tree_names[TREE_COUNT];

@@ -1,129 +1,8 @@
-/* Status changes, devices, tokens, quotas, authorities, blocked keys. */
+/* Devices, tokens, quotas, authorities, blocked keys. */
 #include "storage/lmdb.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* --- status */
-
-static const char *change_event(enum store_status_change change)
-{
-	switch (change) {
-	case STATUS_REVOKE:
-		return "cert.revoke";
-	case STATUS_HOLD:
-		return "cert.hold";
-	case STATUS_RELEASE:
-		return "cert.release";
-	}
-	return "cert.change";
-}
-
-static void audit_change(struct batch *b, const char *event, const char *actor,
-        const char *object, const struct cert_key *c, enum cert_reason reason)
-{
-	char serial[HEX_BYTES(STORE_SERIAL_BYTES)];
-	char detail[STORE_TEXT_MAX + 1];
-
-	(void)snprintf(detail, sizeof(detail),
-	        "serial=%s authority=%u reason=%d",
-	        rec_hex(serial, c->serial, STORE_SERIAL_BYTES),
-	        (unsigned)c->authority, (int)reason);
-	batch_audit(b, event, actor, object, detail);
-}
-
-static void block_key(struct batch *b, const uint8_t hash[STORE_HASH_BYTES])
-{
-	struct key k = key_hash(hash);
-	struct bytes value;
-
-	if (view_get(&b->v, TREE_BLOCKED, &k, &value))
-		return;
-	rec_blocked_pack(batch_record(b), b->now_us);
-	batch_put(b, TREE_BLOCKED, &k);
-}
-
-/* What the change makes of the state. RC_DUPLICATE: nothing to do. */
-static enum rc next_state(const struct store_set_status *op,
-        const struct rec_status *r, enum cert_state *state, struct why *why)
-{
-	switch (op->change) {
-	case STATUS_REVOKE:
-		*state = CERT_REVOKED;
-		if (r->state == CERT_REVOKED &&
-		        (op->reason != REASON_KEY_COMPROMISE ||
-		                r->reason == REASON_KEY_COMPROMISE))
-			return RC_DUPLICATE;
-		if (op->reason == REASON_CERTIFICATE_HOLD)
-			return why_set(why, RC_CONFLICT,
-			        "certificateHold is no revocation");
-		return RC_OK;
-	case STATUS_HOLD:
-		*state = CERT_HELD;
-		if (r->state != CERT_ISSUED)
-			return why_set(why, RC_CONFLICT,
-			        "only an issued certificate can be held");
-		return RC_OK;
-	case STATUS_RELEASE:
-		*state = CERT_ISSUED;
-		if (r->state != CERT_HELD)
-			return why_set(why, RC_CONFLICT,
-			        "the certificate is not held");
-		if (r->held_by_suspend)
-			return why_set(why, RC_CONFLICT,
-			        "the certificate is held by its suspended "
-			        "device");
-		return RC_OK;
-	}
-	return why_set(why, RC_UNSUPPORTED, "no such change");
-}
-
-static enum cert_reason next_reason(const struct store_set_status *op)
-{
-	switch (op->change) {
-	case STATUS_REVOKE:
-		return op->reason;
-	case STATUS_HOLD:
-		return REASON_CERTIFICATE_HOLD;
-	case STATUS_RELEASE:
-		break;
-	}
-	return REASON_UNSPECIFIED;
-}
-
-enum rc op_set_status(struct batch *b, struct store_set_status *op)
-{
-	struct rec_issue body;
-	struct rec_status r;
-	enum cert_state state = CERT_ISSUED;
-	struct key k;
-	enum rc rc;
-
-	op->position = 0;
-	if (!view_status(&b->v, &op->key, &r))
-		return why_set(&op->op.why, RC_NOTFOUND, "no such certificate");
-	if (r.state == CERT_ABANDONED)
-		return why_set(&op->op.why, RC_CONFLICT,
-		        "the serial was abandoned before it was issued");
-	rc = next_state(op, &r, &state, &op->op.why);
-	op->position = r.position;
-	if (rc != RC_OK)
-		return rc == RC_DUPLICATE ? RC_OK : rc;
-	k = key_u64(r.sequence);
-	if (!view_issue(&b->v, TREE_BODY, &k, &body)) {
-		view_broken(&b->v);
-		return RC_INTERNAL;
-	}
-	if (op->change == STATUS_REVOKE && op->reason == REASON_KEY_COMPROMISE)
-		block_key(b, body.cert.spki_hash);
-	r.held_by_suspend = false;
-	r.invalidity_s = op->change == STATUS_REVOKE ? op->invalidity_s : 0;
-	batch_change_status(b, &op->key, &r, state, next_reason(op));
-	audit_change(b, change_event(op->change), op->op.actor,
-	        body.cert.device, &op->key, r.reason);
-	op->position = r.position;
-	return RC_OK;
-}
 
 /* --- devices */
 
@@ -200,6 +79,18 @@ static void suspend_one(struct batch *b, const struct store_device_suspend *op,
 		        b, c, &r, CERT_HELD, REASON_CERTIFICATE_HOLD);
 }
 
+void batch_turn_device(struct batch *b, struct rec_device *r,
+        enum device_state state, const char *actor, const char *detail)
+{
+	r->device.state = state;
+	r->device.version++;
+	r->device.changed_us = b->now_us;
+	batch_put_device(b, r);
+	batch_audit(b,
+	        state == DEVICE_ACTIVE ? "device.resume" : "device.suspend",
+	        actor, r->device.id, detail);
+}
+
 enum rc op_device_suspend(struct batch *b, struct store_device_suspend *op)
 {
 	enum device_state state = op->resume ? DEVICE_ACTIVE : DEVICE_SUSPENDED;
@@ -217,13 +108,8 @@ enum rc op_device_suspend(struct batch *b, struct store_device_suspend *op)
 	for (size_t i = 0; i < n; i++)
 		suspend_one(b, op, &keys[i]);
 	op->changed = (uint32_t)n;
-	r.device.state = state;
-	r.device.version++;
-	r.device.changed_us = b->now_us;
-	batch_put_device(b, &r);
 	(void)snprintf(detail, sizeof(detail), "certificates=%zu", n);
-	batch_audit(b, op->resume ? "device.resume" : "device.suspend",
-	        op->op.actor, op->id, detail);
+	batch_turn_device(b, &r, state, op->op.actor, detail);
 	return RC_OK;
 }
 
@@ -407,17 +293,24 @@ enum rc op_authority_put(struct batch *b, struct store_authority_put *op)
 
 /* --- the rest */
 
-enum rc op_key_block(struct batch *b, struct store_key_block *op)
+void batch_block_key(struct batch *b, const uint8_t spki_hash[STORE_HASH_BYTES],
+        const char *actor)
 {
 	char text[HEX_BYTES(STORE_HASH_BYTES)];
-	struct key k = key_hash(op->spki_hash);
+	struct key k = key_hash(spki_hash);
 	struct bytes value;
 
 	if (view_get(&b->v, TREE_BLOCKED, &k, &value))
-		return RC_OK;
-	block_key(b, op->spki_hash);
-	batch_audit(b, "key.block", op->op.actor,
-	        rec_hex(text, op->spki_hash, STORE_HASH_BYTES), "");
+		return;
+	rec_blocked_pack(batch_record(b), b->now_us);
+	batch_put(b, TREE_BLOCKED, &k);
+	batch_audit(b, "key.block", actor,
+	        rec_hex(text, spki_hash, STORE_HASH_BYTES), "");
+}
+
+enum rc op_key_block(struct batch *b, struct store_key_block *op)
+{
+	batch_block_key(b, op->spki_hash, op->op.actor);
 	return RC_OK;
 }
 

@@ -148,10 +148,13 @@ static void put_certificate(struct finish *f)
 {
 	struct store_cert *c = &f->intent.cert;
 	struct batch *b = f->b;
+	/* A lot is found by its time of issue: sequence order is time order
+	 * within what the clock may be set back, in flight or not. */
+	int64_t floor_us = b->ledger.clock_us - b->v.db->backdate_us;
 	struct key k;
 
 	c->sequence = ++b->ledger.sequence;
-	c->issued_us = b->now_us;
+	c->issued_us = b->now_us > floor_us ? b->now_us : floor_us;
 	memcpy(c->cert_hash, f->op->cert_hash, STORE_HASH_BYTES);
 	f->intent.data = f->op->der;
 	rec_issue_pack(batch_record(b), &f->intent);

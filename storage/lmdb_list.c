@@ -118,8 +118,7 @@ static bool list_row(
 	return true;
 }
 
-/* Go to the first entry after the cursor. */
-static bool walk_after(struct walk *w, const struct store_cursor *cursor,
+bool cursor_walk(struct walk *w, const struct store_cursor *cursor,
         const struct key *from)
 {
 	struct bytes at = bytes_of(cursor->b, cursor->n);
@@ -131,7 +130,7 @@ static bool walk_after(struct walk *w, const struct store_cursor *cursor,
 	return !bytes_eq(w->key, at) || walk_next(w);
 }
 
-static enum rc check_cursor(
+enum rc cursor_check(
         const struct store_cursor *c, struct bytes prefix, struct why *why)
 {
 	if (c->n == 0)
@@ -141,7 +140,7 @@ static enum rc check_cursor(
 	return why_set(why, RC_MALFORMED, "the cursor is not of this list");
 }
 
-static bool keep_cursor(struct store_cursor *c, struct bytes key)
+bool cursor_keep(struct store_cursor *c, struct bytes key)
 {
 	if (key.n > sizeof(c->b))
 		return false;
@@ -160,13 +159,13 @@ enum rc read_list(struct view *v, struct store_list *op)
 	op->n = 0;
 	op->more = false;
 	if (rc == RC_OK)
-		rc = check_cursor(
+		rc = cursor_check(
 		        &op->cursor, key_bytes(&l.prefix), &op->op.why);
 	if (rc != RC_OK)
 		return rc;
 	until = key_bytes(&l.until);
 	walk_open(&w, v, l.tree, key_bytes(&l.prefix));
-	for (bool on = walk_after(&w, &op->cursor, &l.from); on;
+	for (bool on = cursor_walk(&w, &op->cursor, &l.from); on;
 	        on = walk_next(&w)) {
 		if (until.n > 0 && bytes_cmp(w.key, until) >= 0)
 			break;
@@ -175,7 +174,7 @@ enum rc read_list(struct view *v, struct store_list *op)
 			break;
 		}
 		if (!list_row(&l, &w, &op->rows[op->n++]) ||
-		        !keep_cursor(&op->cursor, w.key)) {
+		        !cursor_keep(&op->cursor, w.key)) {
 			view_broken(v);
 			break;
 		}
@@ -188,7 +187,7 @@ enum rc read_list(struct view *v, struct store_list *op)
 
 enum rc read_device_list(struct view *v, struct store_device_list *op)
 {
-	enum rc rc = check_cursor(&op->cursor, BYTES_NONE, &op->op.why);
+	enum rc rc = cursor_check(&op->cursor, BYTES_NONE, &op->op.why);
 	const struct key start = { .n = 0 };
 	struct rec_device r;
 	struct walk w;
@@ -198,14 +197,14 @@ enum rc read_device_list(struct view *v, struct store_device_list *op)
 	if (rc != RC_OK)
 		return rc;
 	walk_open(&w, v, TREE_DEVICE, BYTES_NONE);
-	for (bool on = walk_after(&w, &op->cursor, &start); on;
+	for (bool on = cursor_walk(&w, &op->cursor, &start); on;
 	        on = walk_next(&w)) {
 		if (op->n == op->max) {
 			op->more = true;
 			break;
 		}
 		if (!rec_device_unpack(w.value, &r) ||
-		        !keep_cursor(&op->cursor, w.key)) {
+		        !cursor_keep(&op->cursor, w.key)) {
 			view_broken(v);
 			break;
 		}

@@ -187,7 +187,7 @@ static enum rc open_writable(struct db *db, bool create, struct why *why)
 		rc = why_set(why, RC_NOTFOUND, "the store is empty");
 	else if (err != 0)
 		rc = open_rc(why, "opening the store", err);
-	if (rc == RC_OK && !space_ahead(&b, 1, 0, why))
+	if (rc == RC_OK && !space_ahead(&b, 1, 1, 0, why))
 		rc = RC_UNAVAILABLE;
 	if (rc == RC_OK)
 		rc = enter(&b, create, why);

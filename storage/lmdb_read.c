@@ -239,6 +239,10 @@ static enum rc read_any(struct view *v, struct store_op *op)
 		return read_audit_scan(v, (struct store_audit_scan *)op);
 	case KIND_STAT:
 		return read_stat(v, (struct store_stat *)op);
+	case KIND_WOULD_SET_STATUS:
+		return read_set_status(v, (struct store_set_status *)op);
+	case KIND_WOULD_REVOKE:
+		return read_revoke(v, (struct store_revoke *)op);
 	default:
 		return why_set(&op->why, RC_UNSUPPORTED, "not a read");
 	}

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-/* Pages an operation may touch: a path of three in each of some ten trees,
+/* Pages an operation on one certificate may touch: a path of three in each of some ten trees,
  * with random keys, and page splits; most share them. */
 #define OP_BYTES (48u * 1024)
 /* LMDB's own: free list, tree roots. */
@@ -84,11 +84,12 @@ static bool ahead(struct batch *b, uint64_t need, uint64_t used, uint64_t map)
 	return false;
 }
 
-bool space_ahead(struct batch *b, size_t n, size_t data_bytes, struct why *why)
+bool space_ahead(struct batch *b, size_t n, size_t certs, size_t data_bytes,
+        struct why *why)
 {
 	struct db *db = b->v.db;
 	uint64_t used = space_used_bytes(db), map = map_bytes(db);
-	uint64_t need = COMMIT_BYTES + n * OP_BYTES + 2 * data_bytes;
+	uint64_t need = COMMIT_BYTES + certs * OP_BYTES + 2 * data_bytes;
 	uint64_t reserve =
 	        map / 8 < MAP_RESERVE_BYTES ? map / 8 : MAP_RESERVE_BYTES;
 

@@ -195,6 +195,8 @@ static enum rc apply(struct batch *b, struct store_op *op)
 		return op_abandon(b, (struct store_abandon *)op);
 	case KIND_SET_STATUS:
 		return op_set_status(b, (struct store_set_status *)op);
+	case KIND_REVOKE:
+		return op_revoke(b, (struct store_revoke *)op);
 	case KIND_DEVICE_PUT:
 		return op_device_put(b, (struct store_device_put *)op);
 	case KIND_DEVICE_SUSPEND:
@@ -248,6 +250,21 @@ static void answer_all(
 		ops[i]->rc = rc;
 		ops[i]->why = *why;
 	}
+}
+
+/* How many certificates an operation may touch. */
+static size_t op_weight(const struct store_op *op)
+{
+	return op->kind == KIND_REVOKE ? STORE_ROWS_MAX : 1;
+}
+
+static size_t weight(struct store_op **ops, size_t n)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += op_weight(ops[i]);
+	return sum;
 }
 
 static size_t data_bytes(struct store_op **ops, size_t n)
@@ -337,7 +354,7 @@ static bool try_batch(struct db *db, struct store_op **ops, size_t n,
 	/* After the lock was had: time does not run back between commits. */
 	b.now_us = clock_now_us();
 	*rc = RC_UNAVAILABLE;
-	if (!space_ahead(&b, n, data_bytes(ops, n), why)) {
+	if (!space_ahead(&b, n, weight(ops, n), data_bytes(ops, n), why)) {
 		mdb_txn_abort(b.v.txn);
 		return false;
 	}
@@ -383,10 +400,11 @@ static void run_batch(struct db *db, struct store_op **ops, size_t n)
 
 static size_t take(struct db *db, struct store_op **ops)
 {
-	size_t n = 0;
+	size_t n = 0, heavy = 0;
 
-	while (db->queue != NULL && n < STORE_BATCH_MAX) {
+	while (db->queue != NULL && heavy < STORE_BATCH_MAX) {
 		ops[n] = db->queue;
+		heavy += op_weight(ops[n]);
 		db->queue = db->queue->next;
 		ops[n++]->next = NULL;
 	}

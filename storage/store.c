@@ -119,11 +119,44 @@ enum rc store_abandon(struct store *s, struct store_abandon *op)
 	return write_op(s, &c);
 }
 
+/* RFC 5280 section 5.3.1: 7 is not used, and 8 is for delta CRLs alone. */
+static void need_reason(
+        struct check *c, enum store_status_change change, enum cert_reason r)
+{
+	if (c->rc != RC_OK || change != STATUS_REVOKE)
+		return;
+	if (r < REASON_UNSPECIFIED || r > REASON_AA_COMPROMISE || r == 7 ||
+	        r == 8)
+		c->rc = why_set(&c->op->why, RC_MALFORMED, "no such reason: %d",
+		        (int)r);
+	else if (r == REASON_CERTIFICATE_HOLD)
+		c->rc = why_set(&c->op->why, RC_CONFLICT,
+		        "certificateHold is no revocation");
+}
+
 enum rc store_set_status(struct store *s, struct store_set_status *op)
 {
-	struct check c = check_op(&op->op, KIND_SET_STATUS);
+	struct check c = check_op(
+	        &op->op, op->dry_run ? KIND_WOULD_SET_STATUS : KIND_SET_STATUS);
 
-	return write_op(s, &c);
+	need_reason(&c, op->change, op->reason);
+	return op->dry_run ? read_op(s, &c) : write_op(s, &c);
+}
+
+enum rc store_revoke(struct store *s, struct store_revoke *op)
+{
+	struct check c = check_op(
+	        &op->op, op->dry_run ? KIND_WOULD_REVOKE : KIND_REVOKE);
+
+	need_reason(&c, op->change, op->reason);
+	need_length(&c, "the list", op->n_authorities, STORE_ROWS_MAX);
+	if (op->by == REVOKE_BY_DEVICE) {
+		need_name(&c, "the device id", op->device, STORE_DEVICE_ID_MAX);
+		if (c.rc == RC_OK && op->change != STATUS_REVOKE)
+			c.rc = why_set(&op->op.why, RC_UNSUPPORTED,
+			        "a device is suspended and resumed");
+	}
+	return op->dry_run ? read_op(s, &c) : write_op(s, &c);
 }
 
 enum rc store_device_put(struct store *s, struct store_device_put *op)

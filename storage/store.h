@@ -237,22 +237,70 @@ struct store_abandon {
 MUST_CHECK enum rc store_abandon(struct store *s, struct store_abandon *op);
 
 /* Revoke, hold or release one certificate. Revoking twice is RC_OK and changes
- * nothing, but keyCompromise replaces an earlier reason; it also blocks the
- * public key (as store_key_block) in the same transaction. Hold: only ISSUED.
- * Release: only HELD, and not what a suspended device holds. RC_CONFLICT when
- * the state does not allow it, RC_NOTFOUND. */
+ * nothing, but keyCompromise replaces an earlier reason (the time of revocation
+ * stays, and so does invalidity_s where the later one has none); it also blocks
+ * the public key (as store_key_block) in the same transaction. Hold: only
+ * ISSUED. Release: only HELD, and not what a suspended device holds.
+ * RC_CONFLICT when the state does not allow it, RC_NOTFOUND, RC_MALFORMED (no
+ * such reason). */
 enum store_status_change { STATUS_REVOKE, STATUS_HOLD, STATUS_RELEASE };
 struct store_set_status {
 	struct store_op op;
 	struct cert_key key;
 	enum store_status_change change;
-	enum cert_reason reason;
-	int64_t invalidity_s;
+	enum cert_reason reason; /* STATUS_REVOKE */
+	int64_t invalidity_s;    /* STATUS_REVOKE; 0 is none */
+	bool dry_run;            /* a read: what would be answered */
 	/* out */
+	bool changed;
 	uint64_t position; /* in the feed; of the earlier change if none now */
 };
 MUST_CHECK enum rc store_set_status(
         struct store *s, struct store_set_status *op);
+
+/* Where a walk that goes by parts goes on. */
+struct store_cursor {
+	uint8_t b[192];
+	uint8_t n; /* 0: from the start */
+};
+
+/* Revoke, hold or release many: those of a device, of a public key (a scan of
+ * all where there is no whole index), or those that some authorities issued at
+ * a time (but the daemon's own, whose keys were made elsewhere). A call looks at STORE_ROWS_MAX certificates at most and changes what
+ * the rules of store_set_status let it; while there is more, call again with
+ * cursor set to next. Each part is one transaction and harmless twice, so a
+ * walk that broke off is taken up again anywhere before its end. Every
+ * certificate that changes has an audit entry of its own.
+ *
+ * Nothing slips through while it goes on. The call without a cursor
+ * - of a device suspends it (until an operator resumes it), so that T1 and T2
+ *   refuse it from then on. To hold its certificates: store_device_suspend.
+ * - of a key that is revoked blocks it, whatever the reason: T1 refuses it, and
+ *   T2 records as revoked what was in flight.
+ * - of a lot enters the lot in the audit trail; keep to_us in the past, for
+ *   what is issued later is not of it. */
+enum store_revoke_by { REVOKE_BY_DEVICE, REVOKE_BY_KEY, REVOKE_BY_ISSUE };
+struct store_revoke {
+	struct store_op op;
+	enum store_revoke_by by;
+	const char *device;
+	uint8_t spki_hash[STORE_HASH_BYTES];
+	const uint32_t *authorities; /* REVOKE_BY_ISSUE; none: all of them */
+	size_t n_authorities;
+	int64_t from_us, to_us; /* REVOKE_BY_ISSUE: issued_us, half open */
+	enum store_status_change change;
+	enum cert_reason reason;
+	int64_t invalidity_s;
+	bool dry_run; /* a read: counts, and changes nothing */
+	struct store_cursor cursor;
+	/* out */
+	struct store_cursor next;
+	bool more;
+	uint32_t selected; /* certificates meant, in any state */
+	uint32_t changed;
+	uint64_t position; /* of the feed after it; 0 in a dry run */
+};
+MUST_CHECK enum rc store_revoke(struct store *s, struct store_revoke *op);
 
 /* Reads, inline on LMDB. */
 struct store_fetch {
@@ -263,11 +311,6 @@ struct store_fetch {
 	struct buf der; /* the caller gives its cap; the TBS while an intent */
 };
 MUST_CHECK enum rc store_fetch(struct store *s, struct store_fetch *op);
-
-struct store_cursor {
-	uint8_t b[192];
-	uint8_t n; /* 0: from the start */
-};
 
 enum store_list_by {
 	LIST_BY_SEQUENCE,   /* all that was issued, in order of issue */

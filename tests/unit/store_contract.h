@@ -12,6 +12,7 @@ extern struct help contract; /* of this test's own process (CK_FORK) */
 
 void contract_issue(TCase *tc);
 void contract_records(TCase *tc);
+void contract_revoke(TCase *tc);
 void contract_lists(TCase *tc);
 void contract_model(TCase *tc);
 

@@ -17,6 +17,7 @@ struct model_cert {
 	int device;
 	enum cert_state state;
 	bool by_suspend;
+	int64_t issued_us; /* 0: not yet */
 };
 
 struct model {
@@ -104,9 +105,14 @@ static enum rc expect_finish(struct model_cert *c)
 
 static void step_finish(struct model_cert *c)
 {
+	struct store_fetch fetch = { .key = c->issue.t1.key,
+		.der = BUF_INIT(256) };
 	enum rc expected = expect_finish(c);
 
 	ck_assert_int_eq(help_t2(h, &c->issue), expected);
+	ck_assert_int_eq(HELP_DO(h, store_fetch, &fetch), RC_OK);
+	c->issued_us = fetch.cert.issued_us;
+	buf_free(&fetch.der);
 }
 
 static void step_abandon(struct model_cert *c)
@@ -179,6 +185,54 @@ static void step_suspend(void)
 	}
 }
 
+static void revoke_where(struct store_revoke *op)
+{
+	do {
+		ck_assert_int_eq(HELP_DO(h, store_revoke, op), RC_OK);
+		op->cursor = op->next;
+	} while (op->more);
+}
+
+static void model_revoke(struct model_cert *c)
+{
+	if (c->state != CERT_ISSUED && c->state != CERT_HELD)
+		return;
+	c->state = CERT_REVOKED;
+	c->by_suspend = false;
+	m.feed++;
+}
+
+static void step_revoke_device(void)
+{
+	int device = draw(DEVICES);
+	struct store_revoke op = { .by = REVOKE_BY_DEVICE,
+		.device = ids[device] };
+
+	if (m.version[device] == 0)
+		return;
+	revoke_where(&op);
+	m.version[device] += !m.suspended[device];
+	m.suspended[device] = true;
+	for (int i = 0; i < m.n; i++)
+		if (m.certs[i].device == device)
+			model_revoke(&m.certs[i]);
+}
+
+static void step_revoke_lot(const struct model_cert *from)
+{
+	struct store_revoke op = { .by = REVOKE_BY_ISSUE,
+		.from_us = from->issued_us,
+		.to_us = from->issued_us + draw(100000) };
+
+	if (from->issued_us == 0)
+		return;
+	revoke_where(&op);
+	for (int i = 0; i < m.n; i++)
+		if (m.certs[i].issued_us >= op.from_us &&
+		        m.certs[i].issued_us < op.to_us)
+			model_revoke(&m.certs[i]);
+}
+
 static void compare(void)
 {
 	struct store_quota_get quota = { .name = "all" };
@@ -227,6 +281,10 @@ START_TEST(random_operations_agree_with_a_model)
 			step_status(c);
 		else if (draw(4) == 0)
 			step_suspend();
+		else if (draw(20) == 0)
+			step_revoke_device();
+		else if (draw(20) == 0)
+			step_revoke_lot(c);
 	}
 	compare();
 }

@@ -37,6 +37,7 @@ static bool harmless_twice(const struct store_op *op)
 	case KIND_ISSUE_BEGIN:
 	case KIND_ISSUE_FINISH:
 	case KIND_DEVICE_SUSPEND:
+	case KIND_REVOKE:
 	case KIND_AUTHORITY_PUT:
 	case KIND_KEY_BLOCK:
 	case KIND_QUOTA_PUT:

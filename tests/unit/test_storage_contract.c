@@ -36,6 +36,7 @@ static void add(Suite *s, const char *name, SFun open)
 	tcase_add_checked_fixture(tc, open, close_any);
 	contract_issue(tc);
 	contract_records(tc);
+	contract_revoke(tc);
 	contract_lists(tc);
 	contract_model(tc);
 	suite_add_tcase(s, tc);

@@ -198,6 +198,75 @@ START_TEST(list_by_key_without_its_index_is_unsupported)
 }
 END_TEST
 
+/* --- revoking many */
+
+static uint32_t revoke_all(struct store_revoke op)
+{
+	uint32_t selected = 0;
+
+	do {
+		ck_assert_int_eq(HELP_DO(&h, store_revoke, &op), RC_OK);
+		selected += op.selected;
+		op.cursor = op.next;
+	} while (op.more);
+	return selected;
+}
+
+/* No index, one that lacks what is older, and a whole one. */
+START_TEST(key_is_found_whatever_index_there_is)
+{
+	struct store_revoke op = {
+		.by = REVOKE_BY_KEY, .change = STATUS_HOLD, .dry_run = true
+	};
+	struct help_issue i;
+
+	h.opts.index_keys = _i == 2;
+	reopen();
+	help_hash(op.spki_hash, "key same");
+	for (int n = 0; n < 4; n++) {
+		help_issue(&h, &i, NULL, 0, n == 1 ? "other" : "same");
+		i.t1.request_hash[0] = (uint8_t)n;
+		ck_assert_int_eq(help_t1(&h, &i), RC_OK);
+		ck_assert_int_eq(help_t2(&h, &i), RC_OK);
+		if (n == 2) {
+			h.opts.index_keys = _i > 0;
+			reopen();
+		}
+	}
+	ck_assert_uint_eq(revoke_all(op), 3);
+	help_close_and_check(&h);
+}
+END_TEST
+
+/* Tried again alone, a part begins where it began. */
+START_TEST(part_that_failed_in_a_batch_skips_nobody)
+{
+	struct store_revoke op = { .by = REVOKE_BY_ISSUE, .to_us = INT64_MAX };
+	struct store_audit stopped, other = { .event = "x" };
+	size_t done = 0;
+	char id[16];
+
+	for (int i = 0; i < 3; i++) {
+		(void)snprintf(id, sizeof(id), "unit-%d", i);
+		(void)help_certificate(&h, id, 0, id);
+	}
+	op.op.done = other.op.done = count_done;
+	op.op.ctx = other.op.ctx = &done;
+	stop_writer(&stopped, &done);
+	ck_assert_int_eq(store_audit(h.store, &other), RC_PENDING);
+	ck_assert_int_eq(store_revoke(h.store, &op), RC_PENDING);
+	atomic_store(&put_skips, 9);
+	atomic_store(&put_fails, MDB_MAP_FULL);
+	let_writer_go();
+	wait_until(&done, 3);
+	ck_assert_int_eq(atomic_load(&put_fails), 0);
+	ck_assert_int_eq(op.op.rc, RC_OK);
+	ck_assert_uint_eq(op.changed, 3);
+	ck_assert_uint_eq(help_stat(&h).revoked, 3);
+	help_close_and_check(&h);
+}
+END_TEST
+
 /* --- failures */
 
 START_TEST(failed_commit_halts_every_writer_until_restart)
@@ -339,13 +408,18 @@ END_TEST
 
 START_TEST(disk_below_its_watermark_issues_nothing_but_still_revokes)
 {
+	struct store_revoke lot = { .by = REVOKE_BY_ISSUE, .to_us = INT64_MAX };
 	struct cert_key key = help_certificate(&h, "unit-1", 0, "a");
+
+	(void)help_certificate(&h, "unit-3", 0, "b");
 
 	store_close(h.store);
 	h.opts.low_bytes = UINT64_MAX;
 	help_open(&h);
 	ck_assert_int_eq(try_issue("unit-2"), RC_UNAVAILABLE);
 	ck_assert_int_eq(help_revoke(&h, &key), RC_OK);
+	ck_assert_uint_eq(revoke_all(lot), 2);
+	ck_assert_uint_eq(help_stat(&h).revoked, 2);
 	ck_assert(!help_stat(&h).halted);
 	help_close_and_check(&h);
 }
@@ -354,6 +428,7 @@ END_TEST
 /* A file that may not grow is what a full disk looks like. */
 START_TEST(full_disk_is_found_before_a_commit)
 {
+	struct store_revoke lot = { .by = REVOKE_BY_ISSUE, .to_us = INT64_MAX };
 	struct cert_key key = help_certificate(&h, "unit-1", 0, "a");
 	struct store_audit op = { .event = "x" };
 	struct rlimit limit;
@@ -373,6 +448,11 @@ START_TEST(full_disk_is_found_before_a_commit)
 	ck_assert_int_eq(rc, RC_UNAVAILABLE);
 	ck_assert(!help_stat(&h).halted);
 	ck_assert_int_eq(help_revoke(&h, &key), RC_OK);
+	for (int i = 0; i < 5; i++) {
+		ck_assert_int_eq(HELP_DO(&h, store_revoke, &lot), RC_OK);
+		lot.cursor = lot.next;
+	}
+	ck_assert_uint_eq(help_stat(&h).revoked, 5);
 	for (rc = RC_OK; rc == RC_OK;)
 		rc = HELP_DO(&h, store_audit, &op);
 	ck_assert_int_eq(rc, RC_UNAVAILABLE);
@@ -508,6 +588,8 @@ static Suite *suite(void)
 	tcase_add_test(tc, store_that_is_not_there_is_not_made_unasked);
 	tcase_add_test(tc, readonly_store_reads_and_takes_no_slot);
 	tcase_add_test(tc, list_by_key_without_its_index_is_unsupported);
+	tcase_add_loop_test(tc, key_is_found_whatever_index_there_is, 0, 3);
+	tcase_add_test(tc, part_that_failed_in_a_batch_skips_nobody);
 	tcase_add_test(tc, failed_commit_halts_every_writer_until_restart);
 	tcase_add_test(
 	        tc, map_full_at_commit_applies_nothing_and_does_not_halt);
