@@ -316,6 +316,73 @@ static size_t min(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
+/* --- and back */
+
+static bool take(const char **p, const char *pattern, int64_t *fields)
+{
+	for (; *pattern != '\0'; pattern++, (*p)++) {
+		char c = **p;
+
+		if (*pattern != '9' && *pattern != '0') {
+			if (c != *pattern)
+				return false;
+			continue;
+		}
+		if (c < '0' || c > '9')
+			return false;
+		/* '0' begins a number, '9' goes on with it. */
+		if (*pattern == '0')
+			*++fields = 0;
+		*fields = *fields * 10 + (c - '0');
+	}
+	return true;
+}
+
+/* "Z" or "+01:00" */
+static bool take_offset(const char **p, int64_t *offset_s)
+{
+	int64_t f[3] = { 0 };
+	bool west = **p == '-';
+
+	*offset_s = 0;
+	if (take(p, "Z", f))
+		return true;
+	if (!take(p, west ? "-09:09" : "+09:09", f) || f[1] > 23 || f[2] > 59)
+		return false;
+	*offset_s = (f[1] * 60 + f[2]) * (west ? -60 : 60);
+	return true;
+}
+
+/* As text_time() counts; year, month, day need not be sound. */
+static int64_t days_of(int64_t year, int64_t month, int64_t day)
+{
+	year += 400 - (month <= 2);
+	month = (month + 9) % 12;
+	return year * 365 + year / 4 - year / 100 + year / 400 +
+	        (153 * month + 2) / 5 + day - 1 - 719468 - 146097;
+}
+
+enum rc text_time_parse(const char *text, int64_t *out)
+{
+	char same[TEXT_TIME_BYTES];
+	int64_t date[4] = { 0 }, time[4] = { 0 }, offset_s = 0, days;
+	const char *p = text;
+
+	if (!take(&p, "0999-09-09", date))
+		return RC_MALFORMED;
+	if (*p != '\0' &&
+	        (!take(&p, "T09:09:09", time) || !take_offset(&p, &offset_s)))
+		return RC_MALFORMED;
+	days = days_of(date[1], date[2], date[3]);
+	/* A day that there is comes back as it was. */
+	if (*p != '\0' || time[1] > 23 || time[2] > 59 || time[3] > 59 ||
+	        strncmp(text_time(same, days * DAY_S), text, 10) != 0)
+		return RC_MALFORMED;
+	*out = days * DAY_S + (time[1] * 60 + time[2]) * 60 + time[3] -
+	        offset_s;
+	return RC_OK;
+}
+
 size_t text_distance(const char *a, const char *b)
 {
 	size_t row[DISTANCE_MAX_BYTES + 1];

@@ -34,6 +34,9 @@ bool text_is_print(struct bytes in);
  * TEXT_TIME_BYTES. */
 #define TEXT_TIME_BYTES 32
 const char *text_time(char *out, int64_t time_s);
+/* Back, with "Z" or "+01:00" behind; a date alone is its midnight in UTC. No
+ * fractions, no leap seconds. Errors: RC_MALFORMED. */
+MUST_CHECK enum rc text_time_parse(const char *text, int64_t *out);
 
 /* Levenshtein distance for "did you mean"; SIZE_MAX past 32 bytes. */
 size_t text_distance(const char *a, const char *b);

@@ -517,6 +517,7 @@ START_TEST(time_agrees_with_the_c_library)
 {
 	char ours[TEXT_TIME_BYTES];
 	char theirs[TEXT_TIME_BYTES];
+	int64_t back = -1;
 	struct tm tm;
 
 	/* A prime step visits all months, hours and leap rules. */
@@ -528,7 +529,52 @@ START_TEST(time_agrees_with_the_c_library)
 		(void)strftime(theirs + 4, sizeof(theirs) - 4,
 		        "-%m-%dT%H:%M:%SZ", &tm);
 		ck_assert_str_eq(text_time(ours, t), theirs);
+		ck_assert_int_eq(text_time_parse(ours, &back), RC_OK);
+		ck_assert_int_eq(back, t);
 	}
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	enum rc rc;
+	int64_t time_s;
+} time_texts[] = {
+	{ "1970-01-01T00:00:00Z", RC_OK, 0 },
+	{ "2000-02-29T23:59:59Z", RC_OK, 951868799 },
+	{ "2000-02-29", RC_OK, 951782400 },
+	{ "2000-02-29T01:00:00+01:00", RC_OK, 951782400 },
+	{ "2000-02-28T18:30:00-05:30", RC_OK, 951782400 },
+	{ "1900-02-29", RC_MALFORMED, 0 },
+	{ "2026-02-30", RC_MALFORMED, 0 },
+	{ "2026-00-10", RC_MALFORMED, 0 },
+	{ "2026-13-10", RC_MALFORMED, 0 },
+	{ "2026-11-00", RC_MALFORMED, 0 },
+	{ "2026-11-31", RC_MALFORMED, 0 },
+	{ "2026-11-3", RC_MALFORMED, 0 },
+	{ "226-11-30", RC_MALFORMED, 0 },
+	{ "2026-11-30T10:00:00", RC_MALFORMED, 0 },
+	{ "2026-11-30T10:00Z", RC_MALFORMED, 0 },
+	{ "2026-11-30T24:00:00Z", RC_MALFORMED, 0 },
+	{ "2026-11-30T10:60:00Z", RC_MALFORMED, 0 },
+	{ "2026-11-30T10:00:60Z", RC_MALFORMED, 0 },
+	{ "2026-11-30T10:00:00.5Z", RC_MALFORMED, 0 },
+	{ "2026-11-30T10:00:00+24:00", RC_MALFORMED, 0 },
+	{ "2026-11-30T10:00:00+01:60", RC_MALFORMED, 0 },
+	{ "2026-11-30T10:00:00Z ", RC_MALFORMED, 0 },
+	{ "2026-11-30 10:00:00Z", RC_MALFORMED, 0 },
+	{ "+026-11-30", RC_MALFORMED, 0 },
+	{ "today", RC_MALFORMED, 0 },
+	{ "", RC_MALFORMED, 0 },
+};
+
+START_TEST(time_is_read_strictly)
+{
+	int64_t time_s = 0;
+
+	ck_assert_int_eq(text_time_parse(time_texts[_i].text, &time_s),
+	        time_texts[_i].rc);
+	ck_assert_int_eq(time_s, time_texts[_i].time_s);
 }
 END_TEST
 
@@ -576,6 +622,7 @@ TCase *test_base_text(void)
 	tcase_add_loop_test(t, utf8_follows_rfc_3629, 0, ROWS(utf8_inputs));
 	tcase_add_loop_test(t, time_is_written_as_rfc_3339, 0, ROWS(times));
 	tcase_add_test(t, time_agrees_with_the_c_library);
+	tcase_add_loop_test(t, time_is_read_strictly, 0, ROWS(time_texts));
 	tcase_add_test(t, distance_counts_edits);
 	return t;
 }
