@@ -32,6 +32,8 @@ static const struct admin_endpoint endpoints[] = {
 	        CONF_ROLE_OPERATOR, cert_issue },
 	{ HTTP_GET, HTTP_PREFIX, "/v1/certs/", 0, CONF_ROLE_AUDITOR,
 	        cert_show },
+	{ HTTP_POST, HTTP_EXACT, "/v1/revocations", ADMIN_BODY_MAX_BYTES,
+	        CONF_ROLE_OPERATOR, cert_revoke },
 };
 #define ENDPOINTS (sizeof(endpoints) / sizeof(endpoints[0]))
 _Static_assert(ENDPOINTS <= ADMIN_ROUTES_MAX, "routes");

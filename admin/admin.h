@@ -1,7 +1,7 @@
 /* admin/admin.h - the control API behind the Unix socket: HTTP with JSON in and
  * out. Who asks is told by the kernel (SO_PEERCRED); what they may is their
- * role: an auditor reads, an operator makes devices, tokens and certificates,
- * an admin does all. The paths stand in admin.c's table and in mica(1). */
+ * role: an auditor reads, an operator makes devices, tokens and certificates and
+ * takes them back, an admin does all. The paths stand in admin.c's table and in mica(1). */
 #ifndef MICA_ADMIN_ADMIN_H
 #define MICA_ADMIN_ADMIN_H
 
@@ -27,6 +27,7 @@ struct admin_process {
 
 struct admin_opts { /* all borrowed */
 	const struct conf *conf;
+	struct loop *loop;
 	struct store *store;
 	struct authorities *authorities; /* resolved */
 	struct authorizer *authorizer;

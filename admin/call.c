@@ -117,30 +117,35 @@ enum rc call_param_u64(const struct call *c, const char *name, uint64_t max,
 	return RC_OK;
 }
 
+enum rc call_cursor(
+        struct store_cursor *cursor, const char *text, struct why *why)
+{
+	struct buf b = BUF_INIT(sizeof(cursor->b));
+	enum rc rc = RC_OK;
+
+	if (hex_decode(&b, bytes_str(text)) != RC_OK)
+		rc = why_set(why, RC_MALFORMED, "cursor: not one of ours");
+	else if (b.n > 0)
+		memcpy(cursor->b, b.p, b.n);
+	cursor->n = rc == RC_OK ? (uint8_t)b.n : 0;
+	buf_free(&b);
+	return rc;
+}
+
 enum rc call_page(const struct call *c, struct store_cursor *cursor,
         size_t *max, struct why *why)
 {
 	char text[2 * sizeof(cursor->b) + 1];
-	struct buf b = BUF_INIT(sizeof(cursor->b));
 	uint64_t rows = ADMIN_PAGE_ROWS;
 	enum rc rc = call_param_u64(c, "max", STORE_ROWS_MAX, &rows, why);
 
 	if (rc == RC_OK)
 		rc = call_param(c, "cursor", text, sizeof(text), why);
-	if (rc != RC_OK)
-		goto out;
-	if (rows == 0 || hex_decode(&b, bytes_str(text)) != RC_OK) {
-		rc = why_set(why, RC_MALFORMED, "%s",
-		        rows == 0 ? "max: want at least 1"
-		                  : "cursor: not one of ours");
-		goto out;
-	}
-	if (b.n > 0)
-		memcpy(cursor->b, b.p, b.n);
-	cursor->n = (uint8_t)b.n;
+	if (rc == RC_OK && rows == 0)
+		rc = why_set(why, RC_MALFORMED, "max: want at least 1");
+	if (rc == RC_OK)
+		rc = call_cursor(cursor, text, why);
 	*max = (size_t)rows;
-out:
-	buf_free(&b);
 	return rc;
 }
 

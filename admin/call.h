@@ -83,6 +83,9 @@ MUST_CHECK enum rc call_param_u64(const struct call *c, const char *name,
 /* `cursor` and `max` of a list. */
 MUST_CHECK enum rc call_page(const struct call *c, struct store_cursor *cursor,
         size_t *max, struct why *why);
+/* A cursor as describe_cursor() wrote it. Errors: RC_MALFORMED. */
+MUST_CHECK enum rc call_cursor(
+        struct store_cursor *cursor, const char *text, struct why *why);
 /* What stands behind the route's prefix, decoded and NUL-terminated. */
 MUST_CHECK enum rc call_rest(
         const struct call *c, char *out, size_t size, struct why *why);

@@ -3,6 +3,7 @@
 #include "base/text.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define SECOND_US 1000000
 /* DER in base64 with its line ends and the two lines around it. */
@@ -134,29 +135,41 @@ static const char *state_text(enum cert_state state)
 }
 
 /* RFC 5280 section 5.3.1 */
-static const char *reason_text(enum cert_reason reason)
+static const struct {
+	enum cert_reason reason;
+	const char *text;
+} reasons[] = {
+	{ REASON_UNSPECIFIED, "unspecified" },
+	{ REASON_KEY_COMPROMISE, "keyCompromise" },
+	{ REASON_CA_COMPROMISE, "cACompromise" },
+	{ REASON_AFFILIATION_CHANGED, "affiliationChanged" },
+	{ REASON_SUPERSEDED, "superseded" },
+	{ REASON_CESSATION_OF_OPERATION, "cessationOfOperation" },
+	{ REASON_CERTIFICATE_HOLD, "certificateHold" },
+	{ REASON_PRIVILEGE_WITHDRAWN, "privilegeWithdrawn" },
+	{ REASON_AA_COMPROMISE, "aACompromise" },
+};
+#define REASONS (sizeof(reasons) / sizeof(reasons[0]))
+
+const char *reason_text(enum cert_reason reason)
 {
-	switch (reason) {
-	case REASON_UNSPECIFIED:
-		return "unspecified";
-	case REASON_KEY_COMPROMISE:
-		return "keyCompromise";
-	case REASON_CA_COMPROMISE:
-		return "cACompromise";
-	case REASON_AFFILIATION_CHANGED:
-		return "affiliationChanged";
-	case REASON_SUPERSEDED:
-		return "superseded";
-	case REASON_CESSATION_OF_OPERATION:
-		return "cessationOfOperation";
-	case REASON_CERTIFICATE_HOLD:
-		return "certificateHold";
-	case REASON_PRIVILEGE_WITHDRAWN:
-		return "privilegeWithdrawn";
-	case REASON_AA_COMPROMISE:
-		return "aACompromise";
-	}
+	for (size_t i = 0; i < REASONS; i++)
+		if (reasons[i].reason == reason)
+			return reasons[i].text;
 	return "?";
+}
+
+enum rc reason_parse(const char *text, enum cert_reason *out, struct why *why)
+{
+	for (size_t i = 0; i < REASONS; i++)
+		if (strcasecmp(reasons[i].text, text) == 0) {
+			*out = reasons[i].reason;
+			return RC_OK;
+		}
+	return why_set(why, RC_MALFORMED,
+	        "reason: want unspecified, keyCompromise, cACompromise, "
+	        "affiliationChanged, superseded, cessationOfOperation, "
+	        "privilegeWithdrawn or aACompromise");
 }
 
 static const char *credential_text(enum credential_kind kind)

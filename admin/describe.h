@@ -36,4 +36,9 @@ const char *serial_text(char *out, const uint8_t serial[STORE_SERIAL_BYTES]);
 MUST_CHECK enum rc serial_parse(
         uint8_t out[STORE_SERIAL_BYTES], const char *text, struct why *why);
 
+/* "keyCompromise"; read in any case. Errors: RC_MALFORMED. */
+const char *reason_text(enum cert_reason reason);
+MUST_CHECK enum rc reason_parse(
+        const char *text, enum cert_reason *out, struct why *why);
+
 #endif

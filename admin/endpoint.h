@@ -9,5 +9,6 @@ call_fn status_get;
 call_fn device_list, device_add, device_show, device_change;
 call_fn token_create;
 call_fn cert_list, cert_show, cert_issue;
+call_fn cert_revoke;
 
 #endif

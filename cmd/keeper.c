@@ -281,6 +281,7 @@ static enum rc open_http(struct keeper *k, struct why *why)
 {
 	struct http_limits l = HTTP_LIMITS_DEFAULT;
 	struct admin_opts ao = { .conf = k->r.conf,
+		.loop = k->r.loop,
 		.store = k->r.store,
 		.authorities = k->r.authorities,
 		.authorizer = k->r.authorizer,

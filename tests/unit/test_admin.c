@@ -54,6 +54,11 @@ struct bytes http_req_rest(const struct http_req *req)
 	return bytes_str(req->path + strlen(req->route->path));
 }
 
+bool http_req_is_gone(const struct http_req *req)
+{
+	return req->answered;
+}
+
 void http_answer_text(struct http_req *req, unsigned status, const char *text)
 {
 	http_answer(req, status, NULL, 0, bytes_str(text));
@@ -73,6 +78,7 @@ static void begin(void)
 	ck_assert_int_eq(metrics_map(&metrics, fd, 0), RC_OK);
 	close(fd);
 	o.metrics = metrics;
+	o.loop = w.h.loop;
 	o.store = w.h.store;
 	o.authorities = w.authorities;
 	o.authorizer = w.authorizer;
@@ -201,6 +207,7 @@ static const struct {
 	{ HTTP_GET, "/v1/certs", CONF_ROLE_AUDITOR },
 	{ HTTP_GET, "/v1/certs/01", CONF_ROLE_AUDITOR },
 	{ HTTP_POST, "/v1/certs", CONF_ROLE_OPERATOR },
+	{ HTTP_POST, "/v1/revocations", CONF_ROLE_OPERATOR },
 };
 #define ROUTES (sizeof(routes) / sizeof(*routes))
 
@@ -276,6 +283,48 @@ static const struct {
 	{ "/v1/certs", "{\"csr\":\"\",\"profile\":\"server\",\"dns\":\"a\"}",
 	        400, "malformed" },
 	{ "/v1/certs", "{\"csr\":\"\",\"profile\":\"server\",\"dns\":[1]}", 400,
+	        "malformed" },
+	{ "/v1/revocations", "{}", 400, "malformed" },
+	{ "/v1/revocations", "{\"serial\":\"01\"}", 404, "not_found" },
+	{ "/v1/revocations", "{\"serial\":\"xyz\"}", 400, "malformed" },
+	{ "/v1/revocations", "{\"serial\":\"01\",\"device\":\"a\"}", 400,
+	        "malformed" },
+	{ "/v1/revocations", "{\"serial\":\"01\",\"authority\":\"none\"}", 404,
+	        "not_found" },
+	{ "/v1/revocations", "{\"device\":\"nobody\"}", 404, "not_found" },
+	{ "/v1/revocations", "{\"device\":\"a\",\"authority\":\"factory\"}",
+	        400, "malformed" },
+	{ "/v1/revocations", "{\"device\":\"a\",\"change\":\"hold\"}", 400,
+	        "malformed" },
+	{ "/v1/revocations", "{\"device\":\"a\",\"change\":\"frob\"}", 400,
+	        "malformed" },
+	{ "/v1/revocations", "{\"device\":\"a\",\"cursor\":\"zz\"}", 400,
+	        "malformed" },
+	{ "/v1/revocations", "{\"spki_sha256\":\"00\"}", 400, "malformed" },
+	{ "/v1/revocations", "{\"serial\":\"01\",\"reason\":\"frob\"}", 400,
+	        "malformed" },
+	{ "/v1/revocations", "{\"serial\":\"01\",\"reason\":\"removeFromCRL\"}",
+	        400, "malformed" },
+	{ "/v1/revocations",
+	        "{\"serial\":\"01\",\"reason\":\"certificateHold\"}", 400,
+	        "malformed" },
+	{ "/v1/revocations",
+	        "{\"serial\":\"01\",\"change\":\"hold\",\"reason\":"
+	        "\"superseded\"}",
+	        400, "malformed" },
+	{ "/v1/revocations", "{\"serial\":\"01\",\"invalid_since\":\"soon\"}",
+	        400, "malformed" },
+	{ "/v1/revocations",
+	        "{\"serial\":\"01\",\"invalid_since\":\"9999-01-01\"}", 400,
+	        "malformed" },
+	{ "/v1/revocations", "{\"from\":\"2026-01-01\",\"to\":\"2026-01-01\"}",
+	        400, "malformed" },
+	{ "/v1/revocations", "{\"from\":\"9999-01-01\"}", 400, "malformed" },
+	{ "/v1/revocations", "{\"from\":\"yesterday\"}", 400, "malformed" },
+	{ "/v1/revocations", "{\"to\":\"2026-01-01\"}", 400, "malformed" },
+	{ "/v1/revocations", "{\"from\":\"2026-01-01\",\"authority\":\"none\"}",
+	        404, "not_found" },
+	{ "/v1/revocations", "{\"serial\":\"01\",\"dry_run\":\"yes\"}", 400,
 	        "malformed" },
 	{ "/v1/certs",
 	        "{\"csr\":\"\",\"profile\":\"server\",\"authority\":\"b\","
@@ -532,6 +581,159 @@ START_TEST(suspend_holds_and_resume_releases)
 }
 END_TEST
 
+/* --- revocations */
+static json_int_t number(const json_t *o, const char *key)
+{
+	ck_assert_msg(json_is_integer(json_object_get(o, key)), "no %s", key);
+	return json_integer_value(json_object_get(o, key));
+}
+
+/* POST what fmt makes of arg; it must be done. */
+static json_t *revoked(
+        const char *fmt, const char *arg, int selected, int changed)
+{
+	struct buf body = BUF_INIT(1024);
+	const char *at = strchr(fmt, '%');
+	unsigned status;
+	json_t *o;
+
+	buf_add(&body, bytes_of(fmt, (size_t)(at - fmt)));
+	buf_add_str(&body, arg);
+	buf_add_str(&body, at + 1);
+	o = post("/v1/revocations", buf_cstr(&body), &status);
+	ck_assert_msg(status == 200, "%s: %s", buf_cstr(&body), code(o));
+	ck_assert_int_eq(number(o, "selected"), selected);
+	ck_assert_int_eq(number(o, "changed"), changed);
+	ck_assert_ptr_null(json_object_get(o, "cursor"));
+	buf_free(&body);
+	return o;
+}
+
+static void must_revoke(
+        const char *fmt, const char *arg, int selected, int changed)
+{
+	json_decref(revoked(fmt, arg, selected, changed));
+}
+
+static void must_be(const json_t *issued, const char *state, const char *reason)
+{
+	unsigned status;
+	json_t *record = show(issued, &status);
+
+	ck_assert_uint_eq(status, 200);
+	ck_assert_str_eq(text(record, "state"), state);
+	if (reason != NULL)
+		ck_assert_str_eq(text(record, "reason"), reason);
+	json_decref(record);
+}
+
+START_TEST(certificate_is_revoked_by_its_serial_number)
+{
+	unsigned status;
+	json_t *o = issue(",\"dns\":[\"a.example\"]", &status), *answer;
+	const char *serial = text(o, "serial");
+
+	must_revoke("{\"serial\":\"%\",\"dry_run\":true}", serial, 1, 1);
+	must_be(o, "issued", NULL);
+	must_revoke("{\"serial\":\"%\",\"change\":\"hold\"}", serial, 1, 1);
+	must_be(o, "held", "certificateHold");
+	must_revoke("{\"serial\":\"%\",\"change\":\"release\"}", serial, 1, 1);
+	must_be(o, "issued", NULL);
+	answer = revoked("{\"serial\":\"%\",\"authority\":\"factory\","
+	                 "\"invalid_since\":\"2026-01-02\"}",
+	        serial, 1, 1);
+	ck_assert_str_eq(text(answer, "reason"), "unspecified");
+	json_decref(answer);
+	must_be(o, "revoked", "unspecified");
+	must_revoke(
+	        "{\"serial\":\"%\",\"reason\":\"superseded\"}", serial, 1, 0);
+	must_revoke("{\"serial\":\"%\",\"reason\":\"keycompromise\"}", serial,
+	        1, 1);
+	must_be(o, "revoked", "keyCompromise");
+	answer = show(o, &status);
+	ck_assert_str_eq(text(answer, "invalid_since"), "2026-01-02T00:00:00Z");
+	json_decref(answer);
+	json_decref(o);
+}
+END_TEST
+
+START_TEST(state_that_allows_no_change_is_a_conflict)
+{
+	char body[128];
+	unsigned status;
+	json_t *o = issue(",\"dns\":[\"a.example\"]", &status), *answer;
+
+	(void)snprintf(body, sizeof(body),
+	        "{\"serial\":\"%s\",\"change\":\"release\",\"dry_run\":true}",
+	        text(o, "serial"));
+	answer = post("/v1/revocations", body, &status);
+	ck_assert_str_eq(code(answer), "conflict");
+	json_decref(answer);
+	json_decref(o);
+}
+END_TEST
+
+START_TEST(device_is_revoked_whole_and_suspended)
+{
+	unsigned status;
+	json_t *o = issue(",\"dns\":[\"a.example\"]", &status), *device;
+
+	must_revoke("{\"device\":\"%\",\"dry_run\":true}", "a.example", 1, 1);
+	must_be(o, "issued", NULL);
+	must_revoke("{\"device\":\"%\",\"reason\":\"privilegeWithdrawn\"}",
+	        "a.example", 1, 1);
+	must_be(o, "revoked", "privilegeWithdrawn");
+	must_revoke("{\"device\":\"%\"}", "a.example", 1, 0);
+	device = get("/v1/devices/a.example", NULL, &status);
+	ck_assert_str_eq(text(device, "state"), "suspended");
+	json_decref(device);
+	json_decref(o);
+}
+END_TEST
+
+START_TEST(key_is_revoked_and_never_certified_again)
+{
+	unsigned status;
+	json_t *o = issue(",\"dns\":[\"a.example\"]", &status);
+	json_t *record = show(o, &status), *again;
+
+	must_revoke("{\"spki_sha256\":\"%\",\"reason\":\"keyCompromise\"}",
+	        text(record, "spki_sha256"), 1, 1);
+	must_be(o, "revoked", "keyCompromise");
+	again = issue(",\"dns\":[\"b.example\"]", &status);
+	ck_assert_str_eq(code(again), "blocked");
+	json_decref(again);
+	json_decref(record);
+	json_decref(o);
+}
+END_TEST
+
+START_TEST(lot_is_revoked_by_when_it_was_issued)
+{
+	enum { LOT = STORE_ROWS_MAX + 9 };
+	unsigned status;
+	json_t *o = issue(",\"dns\":[\"a.example\"]", &status);
+	char id[16];
+
+	w.h.authority = 1;
+	w.h.authority_version = 1;
+	for (int i = 1; i < LOT; i++) {
+		(void)snprintf(id, sizeof(id), "unit-%d", i);
+		(void)help_certificate(&w.h, id, 0, id);
+	}
+	must_revoke(
+	        "{\"from\":\"%\",\"to\":\"2026-01-01\"}", "2020-01-01", 0, 0);
+	must_revoke(
+	        "{\"from\":\"%\",\"dry_run\":true}", "2020-01-01", LOT, LOT);
+	must_revoke("{\"from\":\"%\",\"authority\":\"factory\","
+	            "\"to\":\"9999-01-01T00:00:00+02:00\"}",
+	        "2020-01-01", LOT, LOT);
+	must_be(o, "revoked", "unspecified");
+	must_revoke("{\"from\":\"%\"}", "2020-01-01", LOT, 0);
+	json_decref(o);
+}
+END_TEST
+
 /* --- status */
 START_TEST(status_counts_and_warns)
 {
@@ -617,6 +819,11 @@ int main(void)
 	tcase_add_test(c, certificate_is_issued_on_record);
 	tcase_add_test(c, name_without_a_place_in_the_profile_is_refused);
 	tcase_add_test(c, suspend_holds_and_resume_releases);
+	tcase_add_test(c, certificate_is_revoked_by_its_serial_number);
+	tcase_add_test(c, state_that_allows_no_change_is_a_conflict);
+	tcase_add_test(c, device_is_revoked_whole_and_suspended);
+	tcase_add_test(c, key_is_revoked_and_never_certified_again);
+	tcase_add_test(c, lot_is_revoked_by_when_it_was_issued);
 	tcase_add_test(c, status_counts_and_warns);
 	tcase_add_loop_test(c, serial_numbers_are_read_as_people_write_them, 0,
 	        COUNT(serials));
