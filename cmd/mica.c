@@ -15,6 +15,10 @@
 #define O(id) (UINT64_C(1) << (OPT_##id))
 #define GLOBALS (O(CONFIG) | O(SOCKET) | O(JSON) | O(HELP))
 #define LISTS (O(MAX) | O(CURSOR))
+/* Which certificates, and of what authority. */
+#define WHICH                                                                  \
+	(O(SERIAL) | O(FILE) | O(KEY) | O(FROM) | O(TO) | O(AUTHORITY) |       \
+	        O(DRY_RUN))
 
 static const struct cli_command commands[] = {
 	{ "init", NULL,
@@ -60,6 +64,23 @@ static const struct cli_command commands[] = {
 	{ "cert", "show", "SERIAL | --file FILE [--authority A] [--pem]",
 	        "a certificate on record", O(FILE) | O(AUTHORITY) | O(PEM), 0,
 	        1, mica_cert_show },
+	{ "revoke", NULL,
+	        "--serial S | --file CERT | --device ID | --key FILE | "
+	        "--from T [--to T] [--authority A] [--reason R] "
+	        "[--invalid-since T] [--dry-run]",
+	        "take certificates back, for good",
+	        WHICH | O(DEVICE) | O(REASON) | O(INVALID_SINCE), 0, 0,
+	        mica_revoke },
+	{ "hold", NULL,
+	        "--serial S | --file CERT | --key FILE | --from T [--to T] "
+	        "[--authority A] [--dry-run]",
+	        "take certificates back until they are released", WHICH, 0, 0,
+	        mica_hold },
+	{ "release", NULL,
+	        "--serial S | --file CERT | --key FILE | --from T [--to T] "
+	        "[--authority A] [--dry-run]",
+	        "make held certificates good again", WHICH, 0, 0,
+	        mica_release },
 	{ "store", "check", "[--store DIR]",
 	        "hold all records against each other (no daemon needed)",
 	        O(STORE), 0, 0, mica_store_check },
@@ -77,13 +98,17 @@ static const struct option options[OPT_COUNT] = {
 	[OPT_CURSOR] = { "cursor", required_argument, NULL, 0 },
 	[OPT_DEVICE] = { "device", required_argument, NULL, 0 },
 	[OPT_DNS] = { "dns", required_argument, NULL, 0 },
+	[OPT_DRY_RUN] = { "dry-run", no_argument, NULL, 0 },
 	[OPT_EMAIL] = { "email", required_argument, NULL, 0 },
 	[OPT_EST] = { "est", required_argument, NULL, 0 },
 	[OPT_EST_NAME] = { "est-name", required_argument, NULL, 0 },
 	[OPT_EXPIRES_WITHIN] = { "expires-within", required_argument, NULL, 0 },
 	[OPT_FILE] = { "file", required_argument, NULL, 0 },
+	[OPT_FROM] = { "from", required_argument, NULL, 0 },
 	[OPT_HTTP] = { "http", required_argument, NULL, 0 },
+	[OPT_INVALID_SINCE] = { "invalid-since", required_argument, NULL, 0 },
 	[OPT_IP] = { "ip", required_argument, NULL, 0 },
+	[OPT_KEY] = { "key", required_argument, NULL, 0 },
 	[OPT_LIFE] = { "life", required_argument, NULL, 0 },
 	[OPT_MAX] = { "max", required_argument, NULL, 0 },
 	[OPT_METRICS] = { "metrics", required_argument, NULL, 0 },
@@ -92,10 +117,13 @@ static const struct option options[OPT_COUNT] = {
 	[OPT_OUT] = { "out", required_argument, NULL, 0 },
 	[OPT_PEM] = { "pem", no_argument, NULL, 0 },
 	[OPT_PROFILE] = { "profile", required_argument, NULL, 0 },
+	[OPT_REASON] = { "reason", required_argument, NULL, 0 },
 	[OPT_ROOT_PASSPHRASE_FILE] = { "root-passphrase-file",
 	        required_argument, NULL, 0 },
+	[OPT_SERIAL] = { "serial", required_argument, NULL, 0 },
 	[OPT_STATE] = { "state", required_argument, NULL, 0 },
 	[OPT_STORE] = { "store", required_argument, NULL, 0 },
+	[OPT_TO] = { "to", required_argument, NULL, 0 },
 	[OPT_URI] = { "uri", required_argument, NULL, 0 },
 };
 #define MANY (O(DNS) | O(IP) | O(EMAIL) | O(URI) | O(EST_NAME))

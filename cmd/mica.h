@@ -31,13 +31,17 @@ enum cli_option {
 	OPT_CURSOR,
 	OPT_DEVICE,
 	OPT_DNS,
+	OPT_DRY_RUN,
 	OPT_EMAIL,
 	OPT_EST,
 	OPT_EST_NAME,
 	OPT_EXPIRES_WITHIN,
 	OPT_FILE,
+	OPT_FROM,
 	OPT_HTTP,
+	OPT_INVALID_SINCE,
 	OPT_IP,
+	OPT_KEY,
 	OPT_LIFE,
 	OPT_MAX,
 	OPT_METRICS,
@@ -46,9 +50,12 @@ enum cli_option {
 	OPT_OUT,
 	OPT_PEM,
 	OPT_PROFILE,
+	OPT_REASON,
 	OPT_ROOT_PASSPHRASE_FILE,
+	OPT_SERIAL,
 	OPT_STATE,
 	OPT_STORE,
+	OPT_TO,
 	OPT_URI,
 	OPT_COUNT
 };
@@ -86,6 +93,7 @@ cli_fn mica_device_add, mica_device_list, mica_device_show;
 cli_fn mica_device_suspend, mica_device_resume;
 cli_fn mica_token_create;
 cli_fn mica_cert_issue, mica_cert_list, mica_cert_show;
+cli_fn mica_revoke, mica_hold, mica_release;
 cli_fn mica_store_check;
 
 /* --- mica.c */
@@ -99,6 +107,12 @@ enum cli_exit cli_usage(const struct cli *cli, const char *fmt, ...)
  * object as the API's on standard output. */
 enum cli_exit cli_fail(
         const struct cli *cli, enum rc rc, const struct why *why);
+
+/* --- mica_cert.c */
+/* The serial number of a certificate in PEM, appended in hexadecimal.
+ * Errors: RC_IO RC_MALFORMED RC_TOOBIG. */
+MUST_CHECK enum rc cert_file_serial(
+        const char *path, struct buf *out, struct why *why);
 
 /* --- mica_config.c */
 /* A path that the configuration names ("admin.socket"), or its default; read

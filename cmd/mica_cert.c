@@ -94,7 +94,7 @@ enum cli_exit mica_cert_list(struct cli *cli)
 }
 
 /* --- show */
-static enum rc file_serial(const char *path, struct buf *out, struct why *why)
+enum rc cert_file_serial(const char *path, struct buf *out, struct why *why)
 {
 	FILE *f = fopen(path, "re");
 	X509 *cert = f != NULL ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
@@ -129,7 +129,7 @@ static enum cli_exit show_path(const struct cli *cli, struct buf *path)
 		return cli_usage(cli, "want a serial number or --file");
 	buf_add_str(path, "/v1/certs/");
 	if (file != NULL)
-		rc = file_serial(file, path, &why);
+		rc = cert_file_serial(file, path, &why);
 	else
 		api_escape(path, cli->args[0]);
 	if (rc != RC_OK)
