@@ -104,7 +104,7 @@ static void check_body_of(
 static void check_revoked_of(
         struct checker *c, const struct cert_key *k, const struct rec_status *s)
 {
-	struct key key = key_cert(k), at = key_u64(s->position);
+	struct key key = key_listed(k, s->listed), at = key_u64(s->position);
 	struct store_status_row row;
 	struct bytes value;
 	bool listed = have(c, TREE_REVOKED, &key, &value);
@@ -113,6 +113,8 @@ static void check_revoked_of(
 		fault(c,
 		        listed ? "is good, and in the revocation tree"
 		               : "is bad, and not in the revocation tree");
+	if (!is_bad(s->state) && s->listed != 0)
+		fault(c, "is good, and says where it is listed");
 	if (s->position == 0) {
 		if (is_bad(s->state))
 			fault(c, "is bad, and has no position in the feed");
@@ -233,17 +235,19 @@ static void check_abandoned(struct checker *c, struct bytes value)
 static void check_revoked(struct checker *c, struct bytes value)
 {
 	struct rec_status s;
+	uint64_t listed;
 	struct cert_key k;
 	struct bytes found;
 	struct key key;
 
-	if (!key_read_cert(c->key, &k)) {
+	if (!key_read_listed(c->key, &k, &listed)) {
 		fault(c, "does not read");
 		return;
 	}
 	key = key_cert(&k);
 	if (!have(c, TREE_STATUS, &key, &found) || !bytes_eq(found, value) ||
-	        !rec_status_unpack(value, &s) || !is_bad(s.state))
+	        !rec_status_unpack(value, &s) || !is_bad(s.state) ||
+	        s.listed != listed)
 		fault(c, "its status differs");
 }
 

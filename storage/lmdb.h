@@ -27,14 +27,14 @@ enum tree {
 	TREE_DEVICE,      /* id -> rec_device */
 	TREE_DEVICE_CERT, /* device number, sequence -> rec_device_cert */
 	TREE_EXPIRY,      /* not_after_s, sequence -> nothing */
-	TREE_REVOKED,     /* cert key -> rec_status, while held or revoked */
-	TREE_KEY,         /* SPKI hash, sequence -> nothing */
-	TREE_TOKEN,       /* token hash -> store_token */
-	TREE_QUOTA,       /* name -> store_quota */
-	TREE_AUTHORITY,   /* id -> store_authority, DER */
-	TREE_BLOCKED,     /* SPKI hash -> time */
-	TREE_AUDIT,       /* number -> hash, entry */
-	TREE_FEED,        /* position -> store_status_row */
+	TREE_REVOKED,   /* key_listed() -> rec_status, while held or revoked */
+	TREE_KEY,       /* SPKI hash, sequence -> nothing */
+	TREE_TOKEN,     /* token hash -> store_token */
+	TREE_QUOTA,     /* name -> store_quota */
+	TREE_AUTHORITY, /* id -> store_authority, DER */
+	TREE_BLOCKED,   /* SPKI hash -> time */
+	TREE_AUDIT,     /* number -> hash, entry */
+	TREE_FEED,      /* position -> store_status_row */
 	TREE_COUNT
 };
 

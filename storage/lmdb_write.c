@@ -160,8 +160,10 @@ static void count_state(struct rec_ledger *l, enum cert_state s, bool enter)
 void batch_change_status(struct batch *b, const struct cert_key *c,
         struct rec_status *r, enum cert_state state, enum cert_reason reason)
 {
-	struct key k = key_cert(c);
 	enum cert_state was = r->state;
+	uint64_t position = ++b->ledger.feed;
+	uint64_t listed = is_bad(was) ? r->listed : position;
+	struct key k = key_listed(c, listed);
 	struct store_status_row row;
 	struct key at;
 
@@ -171,7 +173,8 @@ void batch_change_status(struct batch *b, const struct cert_key *c,
 		r->status_us = b->now_us;
 	r->state = state;
 	r->reason = reason;
-	r->position = ++b->ledger.feed;
+	r->position = position;
+	r->listed = is_bad(state) ? listed : 0;
 	batch_put_status(b, c, r);
 	if (is_bad(state))
 		batch_put(b, TREE_REVOKED, &k);

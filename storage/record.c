@@ -79,6 +79,15 @@ struct key key_cert(const struct cert_key *c)
 	return k;
 }
 
+struct key key_listed(const struct cert_key *c, uint64_t listed)
+{
+	struct key k = key_u32(c->authority);
+
+	key_add_be(&k, listed, 8);
+	key_add(&k, c->serial, STORE_SERIAL_BYTES);
+	return k;
+}
+
 struct key key_u64_cert(uint64_t v, const struct cert_key *c)
 {
 	struct key k = key_u64(v);
@@ -100,6 +109,20 @@ bool key_read_cert(struct bytes k, struct cert_key *c)
 	struct bytes serial;
 
 	c->authority = unpack_u32(&u);
+	serial = unpack_raw(&u, STORE_SERIAL_BYTES);
+	if (!unpack_done(&u))
+		return false;
+	memcpy(c->serial, serial.p, STORE_SERIAL_BYTES);
+	return true;
+}
+
+bool key_read_listed(struct bytes k, struct cert_key *c, uint64_t *listed)
+{
+	struct unpack u = unpack_of(k);
+	struct bytes serial;
+
+	c->authority = unpack_u32(&u);
+	*listed = unpack_u64(&u);
 	serial = unpack_raw(&u, STORE_SERIAL_BYTES);
 	if (!unpack_done(&u))
 		return false;
@@ -260,6 +283,7 @@ void rec_status_pack(struct buf *out, const struct rec_status *r)
 	pack_i64(out, r->invalidity_s);
 	pack_i64(out, r->not_after_s);
 	pack_u64(out, r->position);
+	pack_u64(out, r->listed);
 }
 
 bool rec_status_unpack(struct bytes in, struct rec_status *r)
@@ -275,6 +299,7 @@ bool rec_status_unpack(struct bytes in, struct rec_status *r)
 	r->invalidity_s = unpack_i64(&u);
 	r->not_after_s = unpack_i64(&u);
 	r->position = unpack_u64(&u);
+	r->listed = unpack_u64(&u);
 	return unpack_done(&u);
 }
 

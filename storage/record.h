@@ -22,11 +22,14 @@ struct key key_text(const char *text); /* at most STORE_DEVICE_ID_MAX */
 struct key key_hash(const uint8_t hash[STORE_HASH_BYTES]);
 struct key key_hash_u64(const uint8_t hash[STORE_HASH_BYTES], uint64_t v);
 struct key key_cert(const struct cert_key *c);
+/* In the order of turning bad: random serials would touch a page each. */
+struct key key_listed(const struct cert_key *c, uint64_t listed);
 struct key key_u64_cert(uint64_t v, const struct cert_key *c);
 /* Signed times sort, too. */
 struct key key_time_u64(int64_t t, uint64_t v);
 /* Reading keys back; false when the length is wrong. */
 bool key_read_cert(struct bytes k, struct cert_key *c);
+bool key_read_listed(struct bytes k, struct cert_key *c, uint64_t *listed);
 bool key_read_u64_at(struct bytes k, size_t off, uint64_t *v);
 
 bool cert_key_eq(const struct cert_key *a, const struct cert_key *b);
@@ -59,8 +62,9 @@ struct rec_slot {
 void rec_slot_pack(struct buf *out, const struct rec_slot *r);
 bool rec_slot_unpack(struct bytes in, struct rec_slot *r);
 
-/* 46 bytes: the tree that answers for every certificate must stay small. The
- * shard is for CRLs that are cut in parts. */
+/* 54 bytes: the tree that answers for every certificate must stay small. The
+ * shard is for CRLs that are cut in parts; listed is where the revocation tree
+ * has it. */
 struct rec_status {
 	enum cert_state state;
 	enum cert_reason reason;
@@ -69,6 +73,7 @@ struct rec_status {
 	uint64_t sequence;
 	int64_t status_us, invalidity_s, not_after_s;
 	uint64_t position;
+	uint64_t listed; /* position at which it turned bad; 0 while good */
 };
 void rec_status_pack(struct buf *out, const struct rec_status *r);
 bool rec_status_unpack(struct bytes in, struct rec_status *r);

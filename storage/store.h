@@ -317,7 +317,7 @@ enum store_list_by {
 	LIST_BY_DEVICE,     /* device; oldest first */
 	LIST_BY_KEY,        /* spki_hash; RC_UNSUPPORTED without the index */
 	LIST_BY_EXPIRY,     /* not_after_s in [from_s, to_s) */
-	LIST_BY_REVOCATION, /* authority; held and revoked, by serial */
+	LIST_BY_REVOCATION, /* authority; held and revoked, in that order */
 	LIST_INTENTS,       /* in flight */
 	LIST_ABANDONED,
 };
