@@ -135,6 +135,10 @@ static json_t *describe_warnings(
 		warn(&w,
 		        "the clock is behind the newest record: nothing is "
 		        "issued until it is right");
+	if (s->disk_free_bytes < a->o.conf->store.low_bytes)
+		warn(&w,
+		        "the store's disk has less room than store.lmdb.low: "
+		        "nothing is issued, only revoked, until there is more");
 	if (!a->o.own_uid)
 		warn(&w,
 		        "weaker boundary: the signer shares its uid with the "

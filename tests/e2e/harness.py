@@ -79,6 +79,8 @@ class Ca:
     def __init__(self, build, edit=None, init=()):
         self.build = build
         self.dir = tempfile.mkdtemp(prefix="mica-e2e.")
+        # Started as root, the keeper looks around here as another user.
+        os.chmod(self.dir, 0o755)
         self.home = os.path.join(self.dir, "ca")
         self.conf = os.path.join(self.home, "mica.yaml")
         self.est, self.http, self.prom = free_port(), free_port(), free_port()

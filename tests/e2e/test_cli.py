@@ -361,6 +361,23 @@ def test_status_warns_of_what_an_operator_should_know(build):
             for p in c.json("status")["processes"]))
 
 
+def test_a_full_disk_stops_issuing_and_is_told(build):
+    def full(text):
+        new = text.replace("path: store,", "path: store, low: 16TiB,")
+        assert new != text
+        return new
+    with Ca(build, edit=full) as c:
+        c.start(ready=False)
+        wait_for("a start without EST", lambda: 'est="off"' in c.log(), 20)
+        assert "store.lmdb.low" in " ".join(c.json("status")["warnings"])
+        c.mica("device", "add", "dev")
+        c.mica("device", "suspend", "dev")
+        key, _ = c.csr("srv", "/CN=srv.example")
+        p = c.mica("cert", "issue", "--csr", key[:-4] + ".csr", "--profile",
+                   "tls-server", "--dns", "srv.example", check=False)
+        assert p.returncode == 1 and "disk" in p.stderr, p.stderr
+
+
 def test_store_check_needs_no_daemon(build):
     with ca(build) as c:
         c.device("m1")
