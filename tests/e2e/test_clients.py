@@ -152,6 +152,53 @@ def test_python_enrols_by_the_makers_certificate(build):
             conn.close()
 
 
+def below_sub_ca(c, anchor, sn):
+    """An IDevID as makers write them: RSA, a CA between it and the anchor,
+    hardwareModuleName (RFC 4108) in a critical subjectAltName, no end."""
+    sub_key, key = c.key("sub", "rsa2048"), c.key("unit", "rsa2048")
+    sub, pem = c.path("sub.pem"), c.path("unit.pem")
+    ext = write(c, "ext", b"""[sub]
+basicConstraints=critical,CA:TRUE,pathlen:0
+keyUsage=critical,keyCertSign
+[unit]
+keyUsage=critical,digitalSignature,keyEncipherment
+subjectAltName=critical,otherName:1.3.6.1.5.5.7.8.4;SEQ:module
+[module]
+type=OID:1.3.6.1.4.1.99999.1
+serial=FORMAT:HEX,OCT:0102
+""")
+    for path, k, subj, ca_cert, ca_key, section in (
+            (sub, sub_key, "/O=Maker/CN=Sub", anchor[1], anchor[0], "sub"),
+            (pem, key, f"/O=Maker/serialNumber={sn}", sub, sub_key, "unit")):
+        req = path + ".req"
+        run("openssl", "req", "-new", "-key", k, "-subj", subj, "-out", req)
+        run("openssl", "x509", "-req", "-in", req, "-CA", ca_cert, "-CAkey",
+            ca_key, "-days", "3000", "-extfile", ext, "-extensions", section,
+            "-out", path)
+    both = write(c, "both.pem", read(pem) + read(sub))
+    return key, both, pem
+
+
+def test_an_idevid_below_a_sub_ca_enrols(build):
+    with Ca(build) as c:
+        anchors = anchored(c)
+        c.start()
+        sn = "PID:C9300 SN:FOC1234ABCD"
+        key, both, alone = below_sub_ca(c, anchors["maker"], sn)
+        _, b64 = c.csr("ldev", "/", "rsa2048")
+        for version in TLS:
+            conn = Connection(c, version, both, key)
+            r, data = conn.ask("simpleenroll", read(b64), label="idevid")
+            c.verify(c.cert_of(Got(r, data), "ldev"))
+            assert f"CN={sn}" in subject(c.path("ldev.pem"))
+            conn.close()
+            # Without the sub CA nobody can tell who vouches.
+            conn = Connection(c, version, alone, key)
+            r, data = conn.ask("simpleenroll", read(b64), label="idevid")
+            assert r.status == 401, (r.status, data)
+            conn.close()
+
+
 # --- scripts
 def script(c, name):
     """Four requests at once, as a shell script writes them."""
