@@ -170,7 +170,7 @@ void supervisor_generation_up(struct supervisor *s, struct generation *g)
 {
 	if (g == s->now) {
 		log_event(LOG_NOTICE, "micad.ready", "est",
-		        g->est_off ? "off" : NULL, NULL);
+		        g->est_off || g->est.n == 0 ? "off" : "on", NULL);
 	} else {
 		log_event(LOG_NOTICE, "reload.done", NULL);
 		s->old = s->now;
