@@ -335,7 +335,7 @@ def test_manual_has_every_command_and_option(build):
     mica = os.path.join(build, "mica")
     commands = re.findall(r"^  (\w+(?: \w+)?)  ", run(mica, "--help").stdout,
                           re.M)
-    assert len(commands) == 12, commands
+    assert len(commands) >= 12, commands
     for command in commands:
         assert f"\n.It Cm {command} " in text or \
             f"\n.It Cm {command}\n" in text, command
