@@ -52,6 +52,7 @@ struct ipc {
 	uint8_t *in;          /* PACKET_MAX_BYTES */
 	size_t packet_max;    /* what the socket takes */
 	size_t queued;        /* weight of all packets */
+	struct bytes map;     /* of the body that the handler looks at */
 	int fd;
 	bool posted;  /* flush is on the loop's list */
 	bool blocked; /* waits for writable or retry */
@@ -348,6 +349,14 @@ static const char *frame_parse(
 	return NULL;
 }
 
+struct bytes ipc_take_map(struct ipc *ipc)
+{
+	struct bytes map = ipc->map;
+
+	ipc->map = BYTES_NONE;
+	return map;
+}
+
 static const char *frame_deliver(struct ipc *ipc, struct frame *f)
 {
 	struct bytes map = BYTES_NONE;
@@ -365,8 +374,9 @@ static const char *frame_deliver(struct ipc *ipc, struct frame *f)
 		}
 		f->msg.body = bytes_skip(map, map.n - f->length);
 	}
+	ipc->map = map;
 	ipc->fn(ipc->ctx, &f->msg);
-	ipc_memfd_unmap(map);
+	ipc_memfd_unmap(ipc_take_map(ipc));
 	return NULL;
 }
 

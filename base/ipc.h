@@ -30,6 +30,10 @@ struct ipc_msg {
 /* A message arrived; body is borrowed until the handler returns. The handler
  * owns received fds and must close or keep each. */
 typedef void ipc_fn(void *ctx, const struct ipc_msg *msg);
+/* In the handler of a message: keep its body, which stands in a memfd, beyond the
+ * handler's return. The result holds the body and is for ipc_memfd_unmap().
+ * BYTES_NONE: it came inline and must be copied. */
+struct bytes ipc_take_map(struct ipc *ipc);
 /* The peer closed, or sent a frame that is malformed (why names it). The ipc
  * is dead then and only ipc_free() is left. Since a supervisor may hold both
  * ends open, a dead peer need not show here. */

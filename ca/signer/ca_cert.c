@@ -288,7 +288,7 @@ enum rc ca_cert_sign(struct buf *out, struct vault *vault, size_t signer,
 	if (!rc)
 		rc = build_tbs(&tbs, o, key->alg);
 	if (!rc)
-		rc = vault_sign(hand, signer, buf_bytes(&tbs), &signature);
+		rc = vault_sign(hand, key, buf_bytes(&tbs), &signature);
 	if (rc)
 		goto out;
 	cert = der_begin(out, DER_SEQUENCE);

@@ -25,14 +25,14 @@ struct client {
 	int fd;          /* ours, so that ipc can be made again */
 	struct ipc *ipc; /* NULL between a bad frame and the next try */
 	struct loop_timer *reopen;
-	size_t n_jobs, n_bytes; /* in the pool */
+	size_t n_jobs, n_bytes, n_large; /* in the pool */
 	int64_t log_second;
 	unsigned log_lines, log_dropped;
 };
 
 struct clients {
 	struct loop *loop;
-	const struct vault *vault;
+	const struct rules *rules;
 	struct metrics *metrics;
 	struct pool *pool;
 	void (*idle)(void *ctx);
@@ -46,7 +46,9 @@ struct clients {
 
 struct request {
 	struct job job;
-	uint8_t tbs[]; /* what job.tbs shows */
+	char key[PROTO_KEY_NAME_MAX + 1];
+	struct bytes map; /* what job.tbs shows; none: that is copy */
+	uint8_t copy[];
 };
 
 static void on_message(void *ctx, const struct ipc_msg *msg);
@@ -122,17 +124,29 @@ static void refuse(struct client *c, uint64_t id, const char *key,
 	answer(c, id, &signature);
 }
 
+/* Looked at where it stands: a CRL may be larger than all that we have. Any of
+ * that size came in a file. */
+static bool is_large(const struct proto_sign *m)
+{
+	return m->tbs.n > IPC_INLINE_MAX_BYTES;
+}
+
 static enum rc admit(const struct client *c, const struct proto_sign *m,
         size_t *key, struct why *why)
 {
-	*key = vault_find(c->all->vault, m->key);
-	if (*key == vault_count(c->all->vault))
+	size_t max = tbs_max_bytes(m->purpose);
+
+	*key = rules_find(c->all->rules, m->key);
+	if (*key == RULES_NO_KEY)
 		return why_set(why, RC_NOTFOUND, "no key %s is loaded", m->key);
-	if (m->tbs.n > TBS_CHECK_MAX_BYTES)
-		return why_set(why, RC_TOOBIG, "TBSCertificate: over %d bytes",
-		        TBS_CHECK_MAX_BYTES);
+	if (max == 0)
+		return why_set(why, RC_DENIED, "unknown purpose %u",
+		        (unsigned)m->purpose);
+	if (m->tbs.n > max)
+		return why_set(why, RC_TOOBIG, "over %zu bytes to sign", max);
 	if (c->n_jobs >= CLIENT_JOBS_MAX ||
-	        c->n_bytes + m->tbs.n > CLIENT_JOBS_MAX_BYTES)
+	        (is_large(m) ? c->n_large >= CLIENT_LARGE_MAX
+	                     : c->n_bytes + m->tbs.n > CLIENT_JOBS_MAX_BYTES))
 		return why_set(why, RC_BUSY, "too much in flight");
 	return RC_OK;
 }
@@ -140,25 +154,31 @@ static enum rc admit(const struct client *c, const struct proto_sign *m,
 static void submit(
         struct client *c, uint64_t id, size_t key, const struct proto_sign *m)
 {
-	struct request *r = malloc(sizeof(*r) + m->tbs.n);
+	struct bytes map = is_large(m) ? ipc_take_map(c->ipc) : BYTES_NONE;
+	size_t copied = map.n > 0 ? 0 : m->tbs.n;
+	struct request *r = malloc(sizeof(*r) + copied);
 	struct why why;
 
 	if (!r) {
+		ipc_memfd_unmap(map);
 		(void)why_set(&why, RC_NOMEM, "out of memory");
 		refuse(c, id, m->key, m->purpose, RC_NOMEM, &why);
 		return;
 	}
 	memset(r, 0, sizeof(*r));
-	if (m->tbs.n > 0)
-		memcpy(r->tbs, m->tbs.p, m->tbs.n);
+	memcpy(r->key, m->key, sizeof(r->key));
+	r->map = map;
+	if (copied > 0)
+		memcpy(r->copy, m->tbs.p, copied);
 	r->job = (struct job){ .ctx = c,
 		.id = id,
 		.key = key,
 		.purpose = m->purpose,
-		.tbs = bytes_of(r->tbs, m->tbs.n),
+		.tbs = map.n > 0 ? m->tbs : bytes_of(r->copy, copied),
 		.signature = BUF_INIT(PROTO_SIGNATURE_MAX_BYTES) };
 	c->n_jobs++;
-	c->n_bytes += m->tbs.n;
+	c->n_bytes += copied;
+	c->n_large += map.n > 0;
 	c->all->n_jobs++;
 	pool_put(c->all->pool, &r->job);
 }
@@ -209,11 +229,14 @@ void clients_done(struct job *job)
 	struct clients *all = c->all;
 
 	if (job->rc)
-		refused(c, vault_at(all->vault, job->key)->name, job->purpose,
-		        job->rc, &job->why);
+		refused(c, r->key, job->purpose, job->rc, &job->why);
 	answer(c, job->id, &signature);
 	c->n_jobs--;
-	c->n_bytes -= job->tbs.n;
+	if (r->map.n > 0)
+		c->n_large--;
+	else
+		c->n_bytes -= job->tbs.n;
+	ipc_memfd_unmap(r->map);
 	all->n_jobs--;
 	buf_free(&job->signature);
 	free(r);
@@ -273,7 +296,7 @@ enum rc clients_new(struct clients **out, const struct clients_opts *o)
 	if (!all)
 		return RC_NOMEM;
 	*all = (struct clients){ .loop = o->loop,
-		.vault = o->vault,
+		.rules = o->rules,
 		.pool = o->pool,
 		.metrics = o->metrics,
 		.idle = o->idle,

@@ -8,17 +8,19 @@
 #include "base/metrics.h"
 #include "base/rc.h"
 #include "ca/signer/pool.h"
-#include "ca/signer/vault.h"
+#include "ca/signer/rules.h"
 
-/* What one client may have in flight. */
+/* What one client may have in flight: messages, their bytes, and CRLs that are
+ * read out of the client's own file, which count for no bytes. */
 #define CLIENT_JOBS_MAX 8192
 #define CLIENT_JOBS_MAX_BYTES (16u << 20)
+#define CLIENT_LARGE_MAX 4
 
 struct clients;
 
 struct clients_opts {
 	struct loop *loop;
-	const struct vault *vault;
+	const struct rules *rules;
 	struct pool *pool;
 	struct metrics *metrics; /* may be NULL */
 	const int *fds;          /* taken */

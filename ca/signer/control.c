@@ -95,7 +95,10 @@ static void reply_key(struct control *c, const struct ipc_msg *msg,
 	if (rc) {
 		reply_done(c, msg->id, rc, why);
 	} else {
-		log_event(LOG_INFO, "signer.key_given", "name", name, NULL);
+		log_event(LOG_INFO,
+		        private_der.n > 0 ? "signer.key_given"
+		                          : "signer.key_kept",
+		        "name", name, NULL);
 		reply(c, msg->id, PROTO_KEY, buf_bytes(&body));
 	}
 	buf_wipe(&body);
@@ -131,6 +134,22 @@ static void on_make_key(struct control *c, const struct ipc_msg *msg)
 	        &why);
 	buf_wipe(&private_der);
 	buf_free(&spki);
+}
+
+/* KEEP_KEY and RENEW_KEY: the private half stays. */
+static void on_keep_key(struct control *c, const struct ipc_msg *msg)
+{
+	struct bytes spki = BYTES_NONE;
+	struct why why = WHY_NONE;
+	struct proto_make_key m;
+	enum rc rc = proto_make_key_unpack(&m, msg->body);
+
+	if (!rc && m.type != KEY_P256)
+		rc = why_set(&why, RC_UNSUPPORTED, "key type %u", m.type);
+	if (!rc)
+		rc = rules_keep(c->o.rules, m.name,
+		        msg->type == PROTO_RENEW_KEY, &spki, &why);
+	reply_key(c, msg, m.name, rc, BYTES_NONE, spki, &why);
 }
 
 static void on_keys(struct control *c, const struct ipc_msg *msg)
@@ -172,6 +191,10 @@ static void on_message(void *ctx, const struct ipc_msg *msg)
 		break;
 	case PROTO_MAKE_KEY:
 		on_make_key(c, msg);
+		break;
+	case PROTO_KEEP_KEY:
+	case PROTO_RENEW_KEY:
+		on_keep_key(c, msg);
 		break;
 	case PROTO_LISTENER_KEY:
 		on_listener_key(c, msg);

@@ -21,7 +21,7 @@ struct job {
 	struct job *next; /* the pool's */
 	void *ctx;        /* whose request it is */
 	uint64_t id;
-	size_t key; /* number in the vault */
+	size_t key; /* rules_find() */
 	uint32_t purpose;
 	struct bytes tbs; /* must live until done */
 	/* out */

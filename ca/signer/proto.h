@@ -20,6 +20,7 @@
 #define PROTO_KEY_NAME_MAX 80
 #define PROTO_OCSP_KEY_PREFIX "ocsp/"
 #define PROTO_KEYS_MAX 256
+#define PROTO_KEPT_MAX 256              /* names of keys that are kept */
 #define PROTO_SIGNATURE_MAX_BYTES 65536 /* post-quantum ones are large */
 #define PROTO_POLICIES_MAX 1024         /* in one POLICY */
 #define PROTO_POLICY_MAX_BYTES (64u << 20)
@@ -40,9 +41,10 @@ enum proto_type {
 	PROTO_KEYS = 19,         /* empty body; PROTO_KEY_LIST */
 	PROTO_LISTENER_KEY = 21, /* empty body; PROTO_KEY, or PROTO_DONE: the
 				  * key file of --listener-key */
-	PROTO_STOP = 20,     /* empty body; answers what it has, then exits 0.
+	PROTO_STOP = 20,      /* empty body; answers what it has, then exits 0.
 			      * No answer of its own */
-	PROTO_KEEP_KEY = 22, /* PROTO_KEY, or PROTO_DONE with the error */
+	PROTO_KEEP_KEY = 22,  /* PROTO_KEY, or PROTO_DONE with the error */
+	PROTO_RENEW_KEY = 23, /* likewise */
 	PROTO_DONE = 32,
 	PROTO_KEY = 33,
 	PROTO_KEY_LIST = 34,
@@ -119,11 +121,13 @@ struct proto_make_key {
 void proto_make_key_pack(struct buf *b, const char *name, uint32_t type);
 MUST_CHECK enum rc proto_make_key_unpack(
         struct proto_make_key *m, struct bytes body);
-/* KEEP_KEY has the same body and another meaning: the pair stays in the signer
- * until its end, clients have it sign by that name, and the answer's
- * private_der is empty. One of that name that is there is told again. Names
- * begin with PROTO_OCSP_KEY_PREFIX: such a key signs SIGNER_OCSP alone, and only
- * a ResponseData whose responderID is byKey of itself. */
+/* KEEP_KEY has the same body and another meaning: the pair stays in the signer,
+ * clients have it sign by that name, and the answer's private_der is empty. One
+ * of that name that is there is told again; RENEW_KEY makes a new one beside it,
+ * and both sign, until a third one comes: responderID says which. Such names
+ * begin with PROTO_OCSP_KEY_PREFIX: these keys sign SIGNER_OCSP alone, and only
+ * a ResponseData whose responderID is byKey of themselves. A name that policies
+ * had and that none has any more ends with its keys. */
 
 struct proto_key {
 	struct bytes private_der; /* PKCS#8; borrowed. Wipe what you copy */

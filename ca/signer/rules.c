@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,15 @@ struct made {
 	struct buf spki;
 };
 
+/* The newest key of a name, and the one before, which signs beside it. */
+struct kept {
+	char name[PROTO_KEY_NAME_MAX + 1]; /* empty: nobody's */
+	struct vault_key *now, *before;
+};
+
+/* Numbers of kept keys begin here. */
+#define KEPT_FROM PROTO_KEYS_MAX
+
 struct rules {
 	const struct vault *vault;
 	pthread_rwlock_t lock; /* of all below */
@@ -33,6 +43,11 @@ struct rules {
 	size_t n_sets;
 	struct made made[RULES_MADE_MAX];
 	size_t n_made;
+	struct kept kept[PROTO_KEPT_MAX];
+	uint64_t last_stamp; /* of kept keys; the loop's */
+	/* The latest time that the clock ever showed us: when it is set back,
+	 * what is dated at the store's clock floor is still signed. */
+	_Atomic int64_t latest_s;
 };
 
 enum rc rules_new(struct rules **out, const struct vault *vault)
@@ -62,6 +77,13 @@ static void set_clear(struct set *s)
 	*s = (struct set){ 0 };
 }
 
+static void kept_clear(struct kept *k)
+{
+	vault_key_unref(k->now);
+	vault_key_unref(k->before);
+	*k = (struct kept){ 0 };
+}
+
 void rules_free(struct rules *r)
 {
 	if (!r)
@@ -70,9 +92,25 @@ void rules_free(struct rules *r)
 		set_clear(&r->sets[i]);
 	for (size_t i = 0; i < r->n_made; i++)
 		buf_free(&r->made[i].spki);
+	for (size_t i = 0; i < PROTO_KEPT_MAX; i++)
+		kept_clear(&r->kept[i]);
 	(void)pthread_rwlock_destroy(&r->lock);
 	free(r);
 }
+
+size_t rules_find(const struct rules *r, const char *name)
+{
+	size_t i = vault_find(r->vault, name);
+
+	if (i < vault_count(r->vault))
+		return i;
+	for (i = 0; i < PROTO_KEPT_MAX; i++)
+		if (r->kept[i].now && strcmp(r->kept[i].name, name) == 0)
+			return KEPT_FROM + i;
+	return RULES_NO_KEY;
+}
+
+/* --- policy sets */
 
 static enum rc read_item(const struct rules *r, struct item *item,
         struct unpack *u, struct why *why)
@@ -83,11 +121,16 @@ static enum rc read_item(const struct rules *r, struct item *item,
 
 	if (rc)
 		return rc;
-	item->key = vault_find(r->vault, name);
-	if (item->key == vault_count(r->vault))
+	item->key = rules_find(r, name);
+	if (item->key == RULES_NO_KEY)
 		return why_set(why, RC_NOTFOUND,
 		        "policy for key %s, which is not loaded", name);
-	k = vault_at(r->vault, item->key);
+	k = item->key < KEPT_FROM ? vault_at(r->vault, item->key)
+	                          : r->kept[item->key - KEPT_FROM].now;
+	if (item->key >= KEPT_FROM &&
+	        item->policy->purposes != SIGNER_PURPOSE_BIT(SIGNER_OCSP))
+		return why_set(why, RC_CONFLICT,
+		        "key %s signs OCSP answers and nothing else", name);
 	if (!bytes_eq(item->policy->sig_alg, alg_bytes(k->alg)))
 		return why_set(why, RC_CONFLICT, "key %s signs %s", name,
 		        alg_name(k->alg));
@@ -121,6 +164,32 @@ static struct set *find_set(struct rules *r, uint64_t generation)
 	return NULL;
 }
 
+static bool set_names(const struct set *s, size_t key)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->items[i].key == key)
+			return true;
+	return false;
+}
+
+static bool is_named(const struct rules *r, size_t key)
+{
+	for (size_t i = 0; i < r->n_sets; i++)
+		if (set_names(&r->sets[i], key))
+			return true;
+	return false;
+}
+
+/* Under the lock: kept keys that were named by old, which is out, and by no set
+ * any more. Whoever signs with one holds it still. */
+static void end_unnamed(struct rules *r, const struct set *old)
+{
+	for (size_t i = 0; i < PROTO_KEPT_MAX; i++)
+		if (set_names(old, KEPT_FROM + i) &&
+		        !is_named(r, KEPT_FROM + i))
+			kept_clear(&r->kept[i]);
+}
+
 enum rc rules_put(struct rules *r, struct bytes body,
         struct proto_policy_head *head, struct why *why)
 {
@@ -141,6 +210,7 @@ enum rc rules_put(struct rules *r, struct bytes body,
 		place = &r->sets[r->n_sets++];
 	if (place)
 		*place = fresh;
+	end_unnamed(r, &old);
 	(void)pthread_rwlock_unlock(&r->lock);
 	set_clear(&old);
 	if (place)
@@ -160,6 +230,7 @@ enum rc rules_drop(struct rules *r, uint64_t generation, struct why *why)
 	if (place) {
 		old = *place;
 		*place = r->sets[--r->n_sets];
+		end_unnamed(r, &old);
 	}
 	(void)pthread_rwlock_unlock(&r->lock);
 	set_clear(&old);
@@ -167,6 +238,8 @@ enum rc rules_drop(struct rules *r, uint64_t generation, struct why *why)
 	             : why_set(why, RC_NOTFOUND,
 	                       "no policy generation %" PRIu64, generation);
 }
+
+/* --- keys that were made */
 
 static struct made *find_made(struct rules *r, const char *name)
 {
@@ -205,6 +278,63 @@ enum rc rules_hold(struct rules *r, const char *name, struct bytes spki)
 	return rc;
 }
 
+static struct kept *kept_place(struct rules *r, const char *name)
+{
+	size_t i = rules_find(r, name);
+
+	if (i != RULES_NO_KEY)
+		return &r->kept[i - KEPT_FROM];
+	for (i = 0; i < PROTO_KEPT_MAX; i++)
+		if (!r->kept[i].now)
+			return &r->kept[i];
+	return NULL;
+}
+
+/* The places of a name's keys in turn: a new one has that of the one it ends. */
+static size_t next_place(const struct rules *r, const struct kept *k)
+{
+	size_t first = 2 * (size_t)(k - r->kept);
+
+	return k->now && k->now->place == KEPT_FROM + first ? first + 1 : first;
+}
+
+enum rc rules_keep(struct rules *r, const char *name, bool fresh,
+        struct bytes *spki, struct why *why)
+{
+	struct vault_key *key, *ended;
+	struct kept *k;
+	enum rc rc;
+
+	if (!proto_kept_name_ok(name))
+		return why_set(why, RC_UNSUPPORTED,
+		        "key %s: not the name of one that is kept", name);
+	k = kept_place(r, name);
+	if (!k)
+		return why_set(
+		        why, RC_TOOBIG, "over %d kept keys", PROTO_KEPT_MAX);
+	if (fresh || !k->now) {
+		rc = vault_keep(&key, name, next_place(r, k), ++r->last_stamp);
+		if (rc)
+			return rc;
+		(void)pthread_rwlock_wrlock(&r->lock);
+		memcpy(k->name, name, strlen(name) + 1);
+		ended = k->before;
+		k->before = k->now;
+		k->now = key;
+		(void)pthread_rwlock_unlock(&r->lock);
+		vault_key_unref(ended);
+	}
+	*spki = k->now->spki;
+	return RC_OK;
+}
+
+/* --- checks */
+
+static bool is_key(const struct vault_key *k, struct bytes spki)
+{
+	return k && bytes_eq(k->spki, spki);
+}
+
 /* tbs_held_fn, under the lock. */
 static bool is_held(void *ctx, struct bytes spki)
 {
@@ -216,43 +346,128 @@ static bool is_held(void *ctx, struct bytes spki)
 	for (size_t i = 0; i < r->n_made; i++)
 		if (bytes_eq(buf_bytes(&r->made[i].spki), spki))
 			return true;
+	for (size_t i = 0; i < PROTO_KEPT_MAX; i++)
+		if (is_key(r->kept[i].now, spki) ||
+		        is_key(r->kept[i].before, spki))
+			return true;
 	return false;
 }
 
-static enum rc check_set(struct rules *r, const struct set *s, size_t key,
-        uint32_t purpose, struct bytes tbs, bool *purposed, struct why *why)
+static int64_t time_s(struct rules *r)
+{
+	int64_t now_s = clock_now_s();
+	int64_t latest_s = atomic_load(&r->latest_s);
+
+	while (now_s > latest_s &&
+	        !atomic_compare_exchange_weak(&r->latest_s, &latest_s, now_s))
+		;
+	return now_s > latest_s ? now_s : latest_s;
+}
+
+struct question {
+	size_t key;
+	uint32_t purpose;
+	struct bytes tbs;
+	const struct vault_key *use;
+	bool purposed; /* some policy is for the purpose */
+};
+
+static enum rc check_policy(struct rules *r, const struct tbs_policy *p,
+        const struct question *q, struct why *why)
+{
+	switch (q->purpose) {
+	case SIGNER_CERT:
+		return tbs_check(p, q->tbs, clock_now_s(), is_held, r, why);
+	case SIGNER_CRL:
+		return tbs_check_crl(p, q->tbs, time_s(r), why);
+	default:
+		return tbs_check_ocsp(
+		        p, q->tbs, time_s(r), BYTES_ARRAY(q->use->hash), why);
+	}
+}
+
+static enum rc check_set(struct rules *r, const struct set *s,
+        struct question *q, struct why *why)
 {
 	enum rc rc = RC_DENIED;
 
 	for (size_t i = 0; i < s->n && rc; i++) {
 		const struct item *item = &s->items[i];
 
-		if (item->key != key ||
-		        !(item->policy->purposes & SIGNER_PURPOSE_BIT(purpose)))
+		if (item->key != q->key ||
+		        !(item->policy->purposes &
+		                SIGNER_PURPOSE_BIT(q->purpose)))
 			continue;
-		*purposed = true;
-		rc = tbs_check(
-		        item->policy, tbs, clock_now_s(), is_held, r, why);
+		q->purposed = true;
+		rc = check_policy(r, item->policy, q, why);
 	}
 	return rc;
 }
 
-enum rc rules_check(struct rules *r, size_t key, uint32_t purpose,
-        struct bytes tbs, struct why *why)
+/* Of the keys of a name, the one that the answer says it is by. */
+static enum rc pick_kept(const struct kept *k, const struct question *q,
+        struct vault_key **out, struct why *why)
 {
-	bool purposed = false;
+	struct vault_key *const both[] = { k->now, k->before };
+	struct bytes responder;
+	enum rc rc;
+
+	if (!k->now)
+		return why_set(why, RC_NOTFOUND, "the key has ended");
+	if (q->purpose != SIGNER_OCSP)
+		return why_set(why, RC_DENIED,
+		        "the key signs OCSP answers and nothing else");
+	rc = tbs_ocsp_responder(&responder, q->tbs, why);
+	if (rc)
+		return rc;
+	for (unsigned i = 0; i < 2; i++) {
+		*out = both[i];
+		if (*out && bytes_eq(BYTES_ARRAY((*out)->hash), responder))
+			return RC_OK;
+	}
+	return why_set(why, RC_DENIED, "responderID is not the key's");
+}
+
+static enum rc pick(const struct rules *r, const struct question *q,
+        struct vault_key **out, struct why *why)
+{
+	if (q->key >= KEPT_FROM)
+		return pick_kept(&r->kept[q->key - KEPT_FROM], q, out, why);
+	*out = vault_at(r->vault, q->key);
+	return RC_OK;
+}
+
+/* Under the lock. */
+static enum rc check_sets(struct rules *r, struct question *q, struct why *why)
+{
 	enum rc rc = RC_DENIED;
 
-	if (purpose != SIGNER_CERT)
+	for (size_t i = 0; i < r->n_sets && rc; i++)
+		rc = check_set(r, &r->sets[i], q, why);
+	if (rc && !q->purposed)
+		rc = why_set(why, RC_DENIED,
+		        "the key has no policy for this purpose");
+	return rc;
+}
+
+enum rc rules_check(struct rules *r, size_t key, uint32_t purpose,
+        struct bytes tbs, struct vault_key **use, struct why *why)
+{
+	struct question q = { key, purpose, tbs, NULL, false };
+	struct vault_key *picked = NULL;
+	enum rc rc;
+
+	*use = NULL;
+	if (tbs_max_bytes(purpose) == 0)
 		return why_set(why, RC_DENIED, "unknown purpose %u",
 		        (unsigned)purpose);
 	(void)pthread_rwlock_rdlock(&r->lock);
-	for (size_t i = 0; i < r->n_sets && rc; i++)
-		rc = check_set(
-		        r, &r->sets[i], key, purpose, tbs, &purposed, why);
+	rc = pick(r, &q, &picked, why);
+	q.use = picked;
+	if (!rc)
+		rc = check_sets(r, &q, why);
+	if (!rc)
+		*use = vault_key_ref(picked);
 	(void)pthread_rwlock_unlock(&r->lock);
-	if (rc && !purposed)
-		rc = why_set(why, RC_DENIED,
-		        "the key has no policy for this purpose");
 	return rc;
 }

@@ -1,7 +1,7 @@
 /* ca/signer/rules.h - what the signer's keys may sign now: the policy sets that
- * the supervisor sent, by generation, and which public keys are the signer's
- * own. Read by the signing threads, changed by the loop's. Needs base/, der/,
- * ca/tbs_check.h. */
+ * the supervisor sent, by generation, the keys that were made and are kept, and
+ * which public keys are the signer's own. Read by the signing threads, changed
+ * by the loop's. Needs base/, der/, ca/tbs_check.h. */
 #ifndef MICA_CA_SIGNER_RULES_H
 #define MICA_CA_SIGNER_RULES_H
 
@@ -11,6 +11,7 @@
 #include "ca/signer/vault.h"
 
 #define RULES_MADE_MAX 64 /* names of made keys */
+#define RULES_NO_KEY SIZE_MAX
 
 struct rules;
 
@@ -20,8 +21,9 @@ void rules_free(struct rules *r); /* NULL is a no-op; no reader may be left */
 
 /* Body of a PROTO_POLICY. Nothing changes unless all of it is right. *head
  * is for the log.
- * Errors: RC_MALFORMED; RC_NOTFOUND for a key that is not loaded;
- * RC_CONFLICT for an algorithm that does not fit its key; RC_TOOBIG RC_NOMEM */
+ * Errors: RC_MALFORMED; RC_NOTFOUND for a key that is neither loaded nor kept;
+ * RC_CONFLICT for an algorithm that does not fit its key, or a purpose that a
+ * kept key does not have; RC_TOOBIG RC_NOMEM */
 MUST_CHECK enum rc rules_put(struct rules *r, struct bytes body,
         struct proto_policy_head *head, struct why *why);
 /* RC_NOTFOUND */
@@ -31,10 +33,19 @@ MUST_CHECK enum rc rules_drop(
  * RC_TOOBIG RC_NOMEM */
 MUST_CHECK enum rc rules_hold(
         struct rules *r, const char *name, struct bytes spki);
+/* PROTO_KEEP_KEY, and PROTO_RENEW_KEY where fresh. *spki is valid until the
+ * loop goes on. RC_UNSUPPORTED for a name that is no kept key's; RC_TOOBIG
+ * RC_NOMEM RC_INTERNAL */
+MUST_CHECK enum rc rules_keep(struct rules *r, const char *name, bool fresh,
+        struct bytes *spki, struct why *why);
 
-/* May key number key, for that purpose, sign tbs? Thread-safe.
+/* On the loop: the number of the key of that name, loaded or kept, for
+ * rules_check(). RULES_NO_KEY: none. */
+size_t rules_find(const struct rules *r, const char *name);
+/* May key number key, for that purpose, sign tbs? Thread-safe. *use is then the
+ * key to sign with, for vault_key_unref().
  * Errors: RC_DENIED, and those of tbs_check(). */
 MUST_CHECK enum rc rules_check(struct rules *r, size_t key, uint32_t purpose,
-        struct bytes tbs, struct why *why);
+        struct bytes tbs, struct vault_key **use, struct why *why);
 
 #endif

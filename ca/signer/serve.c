@@ -134,7 +134,7 @@ static void on_lost(void *ctx)
 static void on_ruled(void *ctx)
 {
 	struct server *s = ctx;
-	struct clients_opts o = { s->loop, s->vault, s->pool, s->metrics,
+	struct clients_opts o = { s->loop, s->rules, s->pool, s->metrics,
 		s->opts->client_fds, s->opts->n_clients, on_idle, s };
 
 	if (s->clients)

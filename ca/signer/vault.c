@@ -13,13 +13,14 @@
 #include <string.h>
 
 struct vault {
-	struct vault_key keys[PROTO_KEYS_MAX];
+	struct vault_key *keys[PROTO_KEYS_MAX];
 	size_t n;
 	EVP_MD *sha256, *sha384; /* fetched once: a fetch takes locks */
 };
 
 /* What one thread needs for one key, made at its first signature. */
 struct grip {
+	uint64_t stamp;      /* of the key that it holds */
 	EVP_PKEY_CTX *pkey;  /* signs digests: ECDSA and RSA */
 	EVP_MD_CTX *message; /* signs messages: Ed25519 */
 };
@@ -27,7 +28,7 @@ struct grip {
 struct vault_hand {
 	struct vault *vault;
 	EVP_MD_CTX *digest;
-	struct grip grips[PROTO_KEYS_MAX];
+	struct grip grips[PROTO_KEYS_MAX + VAULT_KEPT_MAX];
 };
 
 enum rc vault_new(struct vault **out)
@@ -47,10 +48,19 @@ enum rc vault_new(struct vault **out)
 	return RC_OK;
 }
 
-static void key_clear(struct vault_key *k)
+struct vault_key *vault_key_ref(struct vault_key *k)
 {
+	atomic_fetch_add(&k->refs, 1);
+	return k;
+}
+
+void vault_key_unref(struct vault_key *k)
+{
+	if (!k || atomic_fetch_sub(&k->refs, 1) > 1)
+		return;
 	EVP_PKEY_free(k->pkey);
 	free((void *)(uintptr_t)k->spki.p);
+	free(k);
 }
 
 void vault_free(struct vault *v)
@@ -58,7 +68,7 @@ void vault_free(struct vault *v)
 	if (!v)
 		return;
 	for (size_t i = 0; i < v->n; i++)
-		key_clear(&v->keys[i]);
+		vault_key_unref(v->keys[i]);
 	EVP_MD_free(v->sha256);
 	EVP_MD_free(v->sha384);
 	free(v);
@@ -69,16 +79,16 @@ size_t vault_count(const struct vault *v)
 	return v->n;
 }
 
-const struct vault_key *vault_at(const struct vault *v, size_t i)
+struct vault_key *vault_at(const struct vault *v, size_t i)
 {
-	return &v->keys[i];
+	return v->keys[i];
 }
 
 size_t vault_find(const struct vault *v, const char *name)
 {
 	size_t i = 0;
 
-	while (i < v->n && strcmp(v->keys[i].name, name) != 0)
+	while (i < v->n && strcmp(v->keys[i]->name, name) != 0)
 		i++;
 	return i;
 }
@@ -155,6 +165,17 @@ static enum rc decode_pem(EVP_PKEY **out, struct bytes pem,
 	return why_set(why, RC_MALFORMED, "no private key in PEM");
 }
 
+static struct vault_key *key_new(const char *name)
+{
+	struct vault_key *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	memcpy(k->name, name, strlen(name) + 1);
+	atomic_init(&k->refs, 1);
+	return k;
+}
+
 /* Type, algorithm and public half of k->pkey. */
 static enum rc key_describe(struct vault_key *k, struct why *why)
 {
@@ -182,6 +203,12 @@ static enum rc key_describe(struct vault_key *k, struct why *why)
 		        spki.bits, VAULT_RSA_MIN_BITS, VAULT_RSA_MAX_BITS);
 		goto out;
 	}
+	if (EVP_Digest(spki.key.p, spki.key.n, k->hash, NULL, EVP_sha1(),
+	            NULL) != 1) {
+		ERR_clear_error();
+		rc = RC_INTERNAL;
+		goto out;
+	}
 	k->spki.p = buf_take(&spki_der, &n);
 	k->spki.n = n;
 out:
@@ -207,23 +234,26 @@ enum rc vault_add(struct vault *v, const char *name, struct bytes pem,
         const struct bytes *passphrase, struct why *why)
 {
 	struct passphrase pass = { passphrase, false };
-	struct vault_key key = { 0 };
+	struct vault_key *key;
 	enum rc rc;
 
 	if (!proto_name_ok(name) || vault_find(v, name) < v->n)
 		return why_set(why, RC_EXISTS, "bad or taken name");
 	if (v->n == PROTO_KEYS_MAX)
 		return why_set(why, RC_TOOBIG, "over %d keys", PROTO_KEYS_MAX);
-	rc = decode_pem(&key.pkey, pem, &pass, why);
+	key = key_new(name);
+	if (!key)
+		return RC_NOMEM;
+	rc = decode_pem(&key->pkey, pem, &pass, why);
 	if (!rc)
-		rc = key_describe(&key, why);
+		rc = key_describe(key, why);
 	if (!rc)
-		rc = key_try(&key, why);
+		rc = key_try(key, why);
 	if (rc) {
-		key_clear(&key);
+		vault_key_unref(key);
 		return rc;
 	}
-	memcpy(key.name, name, strlen(name) + 1);
+	key->place = v->n;
 	v->keys[v->n++] = key;
 	return RC_OK;
 }
@@ -270,6 +300,26 @@ EVP_PKEY *vault_make(enum key_type type, unsigned rsa_bits)
 	return pkey;
 }
 
+enum rc vault_keep(
+        struct vault_key **out, const char *name, size_t place, uint64_t stamp)
+{
+	struct vault_key *k = key_new(name);
+	enum rc rc = RC_NOMEM;
+
+	*out = NULL;
+	if (k) {
+		k->place = PROTO_KEYS_MAX + place;
+		k->stamp = stamp;
+		k->pkey = vault_make(KEY_P256, 0);
+		rc = k->pkey ? key_describe(k, NULL) : RC_INTERNAL;
+	}
+	if (rc)
+		vault_key_unref(k);
+	else
+		*out = k;
+	return rc;
+}
+
 enum rc vault_private(EVP_PKEY *pkey, struct buf *out)
 {
 	PKCS8_PRIV_KEY_INFO *p8 = EVP_PKEY2PKCS8(pkey);
@@ -304,14 +354,19 @@ enum rc vault_hand_new(struct vault_hand **out, struct vault *v)
 	return RC_OK;
 }
 
+static void grip_clear(struct grip *g)
+{
+	EVP_PKEY_CTX_free(g->pkey);
+	EVP_MD_CTX_free(g->message);
+	*g = (struct grip){ 0 };
+}
+
 void vault_hand_free(struct vault_hand *h)
 {
 	if (!h)
 		return;
-	for (size_t i = 0; i < PROTO_KEYS_MAX; i++) {
-		EVP_PKEY_CTX_free(h->grips[i].pkey);
-		EVP_MD_CTX_free(h->grips[i].message);
-	}
+	for (size_t i = 0; i < sizeof(h->grips) / sizeof(*h->grips); i++)
+		grip_clear(&h->grips[i]);
 	EVP_MD_CTX_free(h->digest);
 	free(h);
 }
@@ -373,14 +428,17 @@ static bool sign_message(struct grip *g, const struct vault_key *k,
 	return true;
 }
 
-enum rc vault_sign(
-        struct vault_hand *h, size_t i, struct bytes data, struct buf *out)
+enum rc vault_sign(struct vault_hand *h, const struct vault_key *k,
+        struct bytes data, struct buf *out)
 {
-	const struct vault_key *k = &h->vault->keys[i];
-	bool ok = k->type == KEY_ED25519
-	        ? sign_message(&h->grips[i], k, data, out)
-	        : sign_digest(h, &h->grips[i], k, data, out);
+	struct grip *g = &h->grips[k->place];
+	bool ok;
 
+	if (g->stamp != k->stamp)
+		grip_clear(g); /* it held the key that was there before */
+	g->stamp = k->stamp;
+	ok = k->type == KEY_ED25519 ? sign_message(g, k, data, out)
+	                            : sign_digest(h, g, k, data, out);
 	if (ok)
 		return RC_OK;
 	ERR_clear_error();

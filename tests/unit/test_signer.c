@@ -16,6 +16,8 @@ int main(void)
 	suite_add_tcase(suite, test_signer_ceremony());
 	suite_add_tcase(suite, test_signer_start());
 	suite_add_tcase(suite, test_signer_serve());
+	suite_add_tcase(suite, test_signer_status());
+	suite_add_tcase(suite, test_signer_kept());
 	suite_add_tcase(suite, test_signer_client());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

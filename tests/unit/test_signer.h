@@ -9,6 +9,8 @@ TCase *test_tbs_status(void);
 TCase *test_signer_proto(void);
 TCase *test_signer_serve(void);
 TCase *test_signer_start(void);
+TCase *test_signer_status(void);
+TCase *test_signer_kept(void);
 TCase *test_signer_client(void);
 TCase *test_signer_ceremony(void);
 
