@@ -3,6 +3,7 @@
 #include "conf/error.h"
 #include "conf/load.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* --- references */
@@ -71,14 +72,153 @@ static void default_profiles(struct load *l, struct conf_authority *a)
 	a->n_profiles = l->conf.n_profiles;
 }
 
+/* One URL below publish.url, where the authority lists none itself; an empty
+ * list says that there is none. */
+static void default_url(struct load *l, const struct node *given,
+        const char *path, const char ***urls, size_t *n)
+{
+	struct buf b = BUF_INIT(4096);
+	const char *text;
+
+	if (given != NULL || l->conf.publish_url[0] == '\0')
+		return;
+	buf_addf(&b, "%s%s", l->conf.publish_url, path);
+	text = b.failed == RC_OK ? arena_copy(&l->arena, buf_bytes(&b)) : NULL;
+	buf_free(&b);
+	*urls = arena_array(&l->arena, 1, sizeof(**urls));
+	if (*urls == NULL || text == NULL)
+		return;
+	(*urls)[0] = text;
+	*n = 1;
+}
+
+static void default_urls(
+        struct load *l, struct conf_authority *a, const struct node *n)
+{
+	char path[CONF_NAME_MAX + 32];
+
+	(void)snprintf(path, sizeof(path), "/crl/%.64s%s.crl", a->name,
+	        a->crl.shards > 0 ? "-" CONF_SHARD_VARIABLE : "");
+	default_url(
+	        l, node_get(n, "crl_urls"), path, &a->crl_urls, &a->n_crl_urls);
+	(void)snprintf(path, sizeof(path), "/ca/%.64s.cer", a->name);
+	default_url(l, node_get(n, "aia"), path, &a->aia_urls, &a->n_aia_urls);
+	default_url(l, node_get(n, "ocsp_urls"), "/ocsp", &a->ocsp_urls,
+	        &a->n_ocsp_urls);
+}
+
+/* A certificate of a shard must lead to that shard's CRL, and to no other. */
+static void check_shard_urls(
+        struct load *l, const struct conf_authority *a, const struct node *n)
+{
+	const struct node *urls = node_get(n, "crl_urls");
+
+	if (a->crl.shards > 0 && a->n_crl_urls == 0)
+		node_error(l->errors, node_get(node_get(n, "crl"), "shards"),
+		        "needs crl_urls or publish.url: certificates must say "
+		        "where their shard is");
+	for (size_t i = 0; urls != NULL && i < a->n_crl_urls; i++) {
+		const char *at = strstr(a->crl_urls[i], CONF_SHARD_VARIABLE);
+
+		if (at == NULL && a->crl.shards > 0)
+			node_error(l->errors, node_at(urls, i),
+			        "needs %s: there are shards",
+			        CONF_SHARD_VARIABLE);
+		else if (at != NULL && a->crl.shards == 0)
+			node_error(l->errors, node_at(urls, i),
+			        "has %s, and there are no shards",
+			        CONF_SHARD_VARIABLE);
+		else if (at != NULL && strstr(at + 1, CONF_SHARD_VARIABLE))
+			node_error(l->errors, node_at(urls, i), "has %s twice",
+			        CONF_SHARD_VARIABLE);
+	}
+}
+
+/* NAME-001 is also a shard of NAME. */
+static void check_shard_names(
+        struct load *l, const struct conf_authority *a, size_t i)
+{
+	for (size_t k = 0; k < l->conf.n_authorities; k++) {
+		const struct conf_authority *other = &l->conf.authorities[k];
+		size_t n = strlen(other->name);
+		const char *rest = a->name + n;
+
+		if (k == i || other->crl.shards == 0 ||
+		        strncmp(a->name, other->name, n) != 0 ||
+		        rest[0] != '-' || strlen(rest) != 4 ||
+		        strspn(rest + 1, "0123456789") != 3)
+			continue;
+		node_error_key(l->errors, entry(l, "authorities", NULL, i),
+		        "is a shard's name of \"%s\": choose another",
+		        other->name);
+	}
+}
+
+static void check_crl(
+        struct load *l, struct conf_authority *a, const struct node *n)
+{
+	const struct node *crl = node_get(n, "crl");
+	const struct node *every = node_get(crl, "every");
+
+	if (a->crl.every_s * 2 > a->crl.valid_s) {
+		if (every != NULL)
+			node_error(l->errors, every,
+			        "is over half of crl.valid: one CRL that "
+			        "fails would leave none");
+		a->crl.every_s = a->crl.valid_s / 2;
+	}
+	check_shard_urls(l, a, n);
+}
+
+static void check_authority(struct load *l, struct conf_authority *a, size_t i)
+{
+	const struct node *n = entry(l, "authorities", NULL, i);
+
+	default_urls(l, a, n);
+	check_crl(l, a, n);
+	check_shard_names(l, a, i);
+	if (a->retired && node_get(n, "profiles") != NULL)
+		node_error(l->errors, node_get(n, "profiles"),
+		        "does nothing: the authority is retired");
+	else if (a->retired)
+		a->n_profiles = 0;
+	else if (a->profiles == NULL)
+		default_profiles(l, a);
+}
+
 static void check_authorities(struct load *l)
 {
 	struct conf_authority *a = (struct conf_authority *)l->conf.authorities;
 
-	for (size_t i = 0; i < l->conf.n_authorities; i++) {
-		if (a[i].profiles == NULL)
-			default_profiles(l, &a[i]);
-	}
+	for (size_t i = 0; i < l->conf.n_authorities; i++)
+		check_authority(l, &a[i], i);
+}
+
+/* --- publish */
+static void check_publish(struct load *l)
+{
+	const struct node *publish = node_get(l->root, "publish");
+	struct conf *c = &l->conf;
+	struct bytes url = bytes_str(c->publish_url);
+	const char *slash;
+	struct buf b = BUF_INIT(4096);
+
+	while (url.n > 0 && url.p[url.n - 1] == '/')
+		url.n--;
+	c->publish_url = arena_copy(&l->arena, url);
+	if (strchr(c->publish_url != NULL ? c->publish_url : "", '?') != NULL)
+		node_error(l->errors, node_get(publish, "url"),
+		        "must be a URL that paths can be added to");
+	if (c->publish_path != NULL || c->store.path == NULL)
+		return;
+	slash = strrchr(c->store.path, '/');
+	buf_add(&b,
+	        bytes_of(c->store.path,
+	                slash != NULL ? (size_t)(slash + 1 - c->store.path)
+	                              : 0));
+	buf_add_str(&b, "published");
+	c->publish_path = arena_copy(&l->arena, buf_bytes(&b));
+	buf_free(&b);
 }
 
 static void check_profile(
@@ -186,7 +326,10 @@ static void check_label(struct load *l, const struct node *n, size_t i)
 	if (!idevid && label->n_anchors > 0)
 		node_error(l->errors, node_get(n, "anchors"),
 		        "does nothing here: allow has no idevid");
-	if (label->authority != NULL && label->profile != NULL &&
+	if (label->authority != NULL && label->authority->retired)
+		node_error(l->errors, node_get(n, "authority"),
+		        "authority \"%s\" is retired", label->authority->name);
+	else if (label->authority != NULL && label->profile != NULL &&
 	        !may_issue(label->authority, label->profile))
 		node_error(l->errors, node_get(n, "profile"),
 		        "authority \"%s\" may not issue profile \"%s\": add "
@@ -199,6 +342,21 @@ static void check_labels(struct load *l)
 {
 	for (size_t i = 0; i < l->conf.n_labels; i++)
 		check_label(l, entry(l, "enroll", "est", i), i);
+}
+
+/* NULL: none, or one of several. */
+static const struct conf_authority *only_issuer(const struct conf *c)
+{
+	const struct conf_authority *only = NULL;
+
+	for (size_t i = 0; i < c->n_authorities; i++) {
+		if (c->authorities[i].retired)
+			continue;
+		if (only != NULL)
+			return NULL;
+		only = &c->authorities[i];
+	}
+	return only;
 }
 
 static void check_listen(struct load *l)
@@ -218,12 +376,14 @@ static void check_listen(struct load *l)
 		c->est_authority = NULL;
 		return;
 	}
+	if (c->est_authority != NULL && c->est_authority->retired)
+		node_error(l->errors, node_get(est, "authority"),
+		        "authority \"%s\" is retired", c->est_authority->name);
 	if (c->est == NULL || c->est[0] == '\0' ||
 	        node_get(est, "authority") != NULL)
 		return;
-	if (l->conf.n_authorities == 1)
-		c->est_authority = l->conf.authorities;
-	else if (l->conf.n_authorities > 1)
+	c->est_authority = only_issuer(&l->conf);
+	if (c->est_authority == NULL && l->conf.n_authorities > 0)
 		node_error_child(l->errors, est != NULL ? est : l->root,
 		        est != NULL ? "authority" : "listen.est.authority",
 		        "is missing: which of the authorities issues this "
@@ -232,6 +392,7 @@ static void check_listen(struct load *l)
 
 void load_check(struct load *l)
 {
+	check_publish(l);
 	check_authorities(l);
 	check_profiles(l);
 	check_access(l);

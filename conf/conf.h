@@ -55,6 +55,16 @@ enum conf_ocsp_key { CONF_OCSP_RESPONDER, CONF_OCSP_CA };
 /* What OCSP says of a serial that was never issued (RFC 6960 section 2.2) */
 enum conf_unissued { CONF_UNISSUED_UNKNOWN, CONF_UNISSUED_REVOKED };
 
+struct conf_crl {                   /* authorities.NAME.crl */
+	int64_t every_s;            /* 1h; at half of valid at the latest */
+	int64_t valid_s;            /* 24h */
+	int64_t after_revocation_s; /* 60s: a new one at the latest */
+	uint32_t shards;            /* 0: the full CRL alone */
+};
+#define CONF_SHARDS_MAX 64
+/* Where a shard's number goes in a URL: three digits. */
+#define CONF_SHARD_VARIABLE "%{shard}"
+
 struct conf_authority { /* authorities.NAME */
 	const char *name;
 	struct conf_file certificate; /* PEM, one certificate */
@@ -66,11 +76,15 @@ struct conf_authority { /* authorities.NAME */
 	size_t n_aia_urls;
 	const char **ocsp_urls; /* may be empty */
 	size_t n_ocsp_urls;
-	const char **crl_urls; /* distribution points; may be empty */
+	/* Distribution points; may be empty. With shards each has
+	 * CONF_SHARD_VARIABLE once, without none has. */
+	const char **crl_urls;
 	size_t n_crl_urls;
 	int64_t ocsp_valid_s; /* nextUpdate less thisUpdate: 12h */
 	enum conf_ocsp_key ocsp_key;
 	enum conf_unissued ocsp_unissued;
+	struct conf_crl crl;
+	bool retired; /* issues nothing more; its CRL goes on */
 };
 
 /* A name to fill in: literal text with %{device}, %{csr.CN} and the like.
@@ -200,8 +214,10 @@ struct conf {
 	const struct conf_grantee *access; /* beside root and the daemon's own
 					    * user, who are admin */
 	size_t n_access;
-	int64_t retry_window_s; /* enroll.retry_window: 1h */
-	int64_t token_life_s;   /* enroll.token_life: 24h */
+	const char *publish_path; /* publish.path; `published` by the store */
+	const char *publish_url;  /* publish.url, no slash at its end; "" */
+	int64_t retry_window_s;   /* enroll.retry_window: 1h */
+	int64_t token_life_s;     /* enroll.token_life: 24h */
 	struct conf_listen listen;
 	struct conf_limits limits;
 	uint64_t ocsp_cache_bytes; /* ocsp.cache: 16 MiB, of all workers */

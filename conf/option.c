@@ -113,6 +113,17 @@ static void on_address(struct load *l, const struct row *row,
 	put_str(row, base, n->text);
 }
 
+static void on_url(struct load *l, const struct row *row, const struct node *n,
+        uint8_t *base)
+{
+	if (n->text[0] != '\0' && !value_is_url(n->text))
+		node_error(l->errors, n,
+		        "must be a URL such as http://pki.example.com, "
+		        "not " SHOW,
+		        n->text);
+	put_str(row, base, n->text);
+}
+
 bool option_is_oid(struct bytes text)
 {
 	struct buf b = BUF_INIT(OID_MAX_BYTES);
@@ -395,6 +406,7 @@ static const struct {
 	[KIND_BITS] = { option_bits, false },
 	[KIND_WORDS] = { option_words, false },
 	[KIND_WORDS_OR_OIDS] = { option_words_or_oids, false },
+	[KIND_URL] = { on_url, true },
 	[KIND_URLS] = { option_urls, false },
 	[KIND_HOSTS] = { option_hosts, false },
 	[KIND_REF] = { option_ref, true },

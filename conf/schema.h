@@ -26,6 +26,7 @@ enum kind {           /* how a value is written, and what it becomes */
 	KIND_BITS,             /* uint32_t, a list of words or'ed */
 	KIND_WORDS,            /* const char **, words only */
 	KIND_WORDS_OR_OIDS,    /* const char **, words or dotted OIDs */
+	KIND_URL,              /* const char *, or "" */
 	KIND_URLS,             /* const char ** */
 	KIND_HOSTS,            /* const char ** */
 	KIND_REF,              /* pointer to an entry of target */

@@ -5,6 +5,7 @@
 #define MICA_NET_HTTP_PRIV_H
 
 #include "net/http.h"
+#include "net/http_date.h"
 #include <sys/queue.h>
 
 struct bufferevent;
@@ -86,7 +87,7 @@ struct http_server {
 	struct loop_task drained;
 	struct buf head; /* where the head of an answer is built */
 	int64_t date_s;
-	char date[32]; /* RFC 9110 5.6.7, of date_s */
+	char date[HTTP_DATE_BYTES]; /* of date_s */
 };
 
 /* --- http.c */

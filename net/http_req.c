@@ -2,8 +2,6 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "net/http_priv.h"
-#include <stdio.h>
-#include <time.h>
 
 /* struct http_req is the connection as a handler sees it. */
 static struct conn *conn_of(const struct http_req *req)
@@ -147,24 +145,15 @@ const char *http_status_text(unsigned status)
 	return "";
 }
 
-/* IMF-fixdate (RFC 9110 5.6.7), made once a second, without the locale. */
+/* Made once a second. */
 static const char *date_now(struct http_server *srv)
 {
-	static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu",
-		"Fri", "Sat" };
-	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May",
-		"Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
-	time_t now_s = (time_t)clock_now_s();
-	struct tm tm;
+	int64_t now_s = clock_now_s();
 
-	if (srv->date[0] != '\0' && srv->date_s == now_s)
-		return srv->date;
-	gmtime_r(&now_s, &tm);
-	srv->date_s = now_s;
-	snprintf(srv->date, sizeof(srv->date),
-	        "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday],
-	        tm.tm_mday, months[tm.tm_mon], (tm.tm_year + 1900) % 10000,
-	        tm.tm_hour, tm.tm_min, tm.tm_sec);
+	if (srv->date[0] == '\0' || srv->date_s != now_s) {
+		srv->date_s = now_s;
+		(void)http_date_format(srv->date, now_s);
+	}
 	return srv->date;
 }
 

@@ -62,7 +62,7 @@ static const struct {
 	        "authority is needed\n"
 	        "m.yaml:1:2: unknown key; known here: process, log, "
 	        "store, admin, listen, limits, ocsp, keys, authorities, "
-	        "profiles, trust, enroll\n" },
+	        "publish, profiles, trust, enroll\n" },
 	{ "utf8_only", "log: { level: \351 }\n",
 	        "m.yaml:1:16: is not YAML: invalid trailing UTF-8 octet\n" },
 	{ "no_nul", "log: { level: \"a\\0b\" }\n",
@@ -72,7 +72,7 @@ static const struct {
 	{ "no_merge_keys", MINIMAL "<<: { a: b }\n",
 	        "m.yaml:4:1: <<: unknown key; known here: process, "
 	        "log, store, admin, listen, limits, ocsp, keys, "
-	        "authorities, profiles, trust, enroll\n" },
+	        "authorities, publish, profiles, trust, enroll\n" },
 	{ "an_authority_is_needed", "",
 	        "m.yaml:1:1: authorities: is missing: at least one "
 	        "authority is needed\n" },
@@ -267,6 +267,43 @@ static const struct {
 	        "b: { certificate: a.pem, key: k } }\n",
 	        "m.yaml:1:1: listen.est.authority: is missing: which "
 	        "of the authorities issues this listener's certificate?\n" },
+	{ "crls",
+	        "keys: { k: { file: k.key } }\n"
+	        "publish: { url: 'http://h?x' }\n"
+	        "listen: { est: { authority: c } }\n"
+	        "profiles: { p: { subject: { CN: x } } }\n"
+	        "authorities:\n"
+	        "  a: { certificate: a.pem, key: k, crl_urls: [],\n"
+	        "    crl: { shards: 2, valid: 1h, every: 31min } }\n"
+	        "  a-001: { certificate: a.pem, key: k,\n"
+	        "    crl_urls: ['http://x/%{shard}'] }\n"
+	        "  b: { certificate: a.pem, key: k, crl: { shards: 65 },\n"
+	        "    crl_urls: ['http://x/c', "
+	        "'http://x/%{shard}/%{shard}'] }\n"
+	        "  c: { certificate: a.pem, key: k, retired: yes,\n"
+	        "    profiles: [p] }\n"
+	        "enroll: { est: [ { authority: c, profile: p } ] }\n",
+	        "m.yaml:2:17: publish.url: must be a URL that paths can be "
+	        "added to\n"
+	        "m.yaml:3:29: listen.est.authority: authority \"c\" is "
+	        "retired\n"
+	        "m.yaml:7:20: authorities.a.crl.shards: needs crl_urls or "
+	        "publish.url: certificates must say where their shard is\n"
+	        "m.yaml:7:41: authorities.a.crl.every: is over half of "
+	        "crl.valid: one CRL that fails would leave none\n"
+	        "m.yaml:8:3: authorities.a-001: is a shard's name of \"a\": "
+	        "choose another\n"
+	        "m.yaml:9:16: authorities.a-001.crl_urls[0]: has %{shard}, and "
+	        "there are no shards\n"
+	        "m.yaml:10:51: authorities.b.crl.shards: must be between 0 and "
+	        "64\n"
+	        "m.yaml:11:16: authorities.b.crl_urls[0]: needs %{shard}: "
+	        "there are shards\n"
+	        "m.yaml:11:30: authorities.b.crl_urls[1]: has %{shard} twice\n"
+	        "m.yaml:13:15: authorities.c.profiles: does nothing: the "
+	        "authority is retired\n"
+	        "m.yaml:14:31: enroll.est[0].authority: authority \"c\" is "
+	        "retired\n" },
 	{ "references",
 	        "keys: { issuing: { file: k.key } }\n"
 	        "authorities: { factory: { certificate: a.pem, key: "

@@ -55,8 +55,12 @@ static const char everything[] =
         "    profiles: [full, bare]\n"
         "    aia: ['http://x/a.crt']\n"
         "    ocsp_urls: ['http://x/ocsp', 'http://y/ocsp']\n"
-        "    crl_urls: ['http://x/c.crl']\n"
+        "    crl_urls: ['http://x/c-%{shard}.crl']\n"
         "    ocsp: { valid: 2h, key: ca, unissued: revoked }\n"
+        "    crl: { every: 5min, valid: 2h, after_revocation: 10s, shards: 3 "
+        "}\n"
+        "  gamma: { certificate: gamma.pem, key: two, retired: yes }\n"
+        "publish: { path: pub, url: 'http://pki.example/' }\n"
         "profiles:\n"
         "  other: { subject: { CN: x } }\n"
         "  full:\n"
@@ -199,6 +203,47 @@ START_TEST(listeners_and_limits_land)
 }
 END_TEST
 
+START_TEST(urls_follow_from_publish_url_where_none_are_given)
+{
+	struct conf *c = load(everything);
+	const struct conf_authority *a = conf_authority(c, "alpha");
+
+	ck_assert_str_eq(c->publish_path, "etc/pub");
+	ck_assert_str_eq(c->publish_url, "http://pki.example");
+	ck_assert_uint_eq(a->n_crl_urls, 1);
+	ck_assert_str_eq(a->crl_urls[0], "http://pki.example/crl/alpha.crl");
+	ck_assert_uint_eq(a->n_aia_urls, 1);
+	ck_assert_str_eq(a->aia_urls[0], "http://pki.example/ca/alpha.cer");
+	ck_assert_uint_eq(a->n_ocsp_urls, 1);
+	ck_assert_str_eq(a->ocsp_urls[0], "http://pki.example/ocsp");
+	conf_free(c);
+	c = load("store: { lmdb: { path: /var/lib/x/db } }\n"
+	         "publish: { url: http://h }\n"
+	         "listen: { est: { address: '' } }\n"
+	         "keys: { k: { file: k.key } }\n"
+	         "authorities:\n"
+	         "  a: { certificate: a.pem, key: k, crl_urls: [], aia: [],\n"
+	         "    ocsp_urls: [] }\n"
+	         "  b: { certificate: a.pem, key: k, crl: { shards: 2,\n"
+	         "    valid: 10min } }\n");
+	ck_assert_str_eq(c->publish_path, "/var/lib/x/published");
+	ck_assert_uint_eq(c->authorities[0].n_crl_urls, 0);
+	ck_assert_uint_eq(c->authorities[0].n_aia_urls, 0);
+	ck_assert_uint_eq(c->authorities[0].n_ocsp_urls, 0);
+	ck_assert_str_eq(
+	        c->authorities[1].crl_urls[0], "http://h/crl/b-%{shard}.crl");
+	ck_assert_int_eq(c->authorities[1].crl.every_s, 300);
+	conf_free(c);
+	c = load("keys: { k: { file: k.key } }\n"
+	         "authorities: { a: { certificate: a.pem, key: k } }\n");
+	ck_assert_str_eq(c->publish_path, "/var/lib/mica/published");
+	ck_assert_uint_eq(c->authorities[0].n_crl_urls, 0);
+	ck_assert_int_eq(c->authorities[0].crl.every_s, 3600);
+	ck_assert_int_eq(c->authorities[0].crl.valid_s, 86400);
+	conf_free(c);
+}
+END_TEST
+
 START_TEST(keys_authorities_and_anchors_land)
 {
 	struct conf *c = load(everything);
@@ -211,13 +256,12 @@ START_TEST(keys_authorities_and_anchors_land)
 	ck_assert_str_eq(c->keys[0].passphrase_file, "one.pass");
 	ck_assert_str_eq(c->keys[1].file, "sub/two.key");
 	ck_assert_ptr_null(c->keys[1].passphrase_file);
-	ck_assert_uint_eq(c->n_authorities, 2);
+	ck_assert_uint_eq(c->n_authorities, 3);
 	ck_assert_ptr_eq(a->key, &c->keys[1]);
 	check_file(&a->certificate, "alpha.pem");
 	ck_assert_ptr_null(a->chain.path);
 	ck_assert_uint_eq(a->n_profiles, 3); /* all of them */
 	ck_assert_ptr_eq(a->profiles[2], &c->profiles[2]);
-	ck_assert_uint_eq(a->n_aia_urls, 0);
 	ck_assert_ptr_eq(b->key, &c->keys[0]);
 	check_file(&b->chain, "alpha.pem");
 	ck_assert_uint_eq(b->n_profiles, 2);
@@ -228,19 +272,26 @@ START_TEST(keys_authorities_and_anchors_land)
 	ck_assert_uint_eq(b->n_ocsp_urls, 2);
 	ck_assert_str_eq(b->ocsp_urls[1], "http://y/ocsp");
 	ck_assert_uint_eq(b->n_crl_urls, 1);
-	ck_assert_str_eq(b->crl_urls[0], "http://x/c.crl");
 	ck_assert_int_eq(a->ocsp_valid_s, 43200);
 	ck_assert_int_eq(a->ocsp_key, CONF_OCSP_RESPONDER);
 	ck_assert_int_eq(a->ocsp_unissued, CONF_UNISSUED_UNKNOWN);
 	ck_assert_int_eq(b->ocsp_valid_s, 7200);
 	ck_assert_int_eq(b->ocsp_key, CONF_OCSP_CA);
 	ck_assert_int_eq(b->ocsp_unissued, CONF_UNISSUED_REVOKED);
+	ck_assert_str_eq(b->crl_urls[0], "http://x/c-%{shard}.crl");
+	ck_assert_int_eq(b->crl.every_s, 300);
+	ck_assert_int_eq(b->crl.valid_s, 7200);
+	ck_assert_int_eq(b->crl.after_revocation_s, 10);
+	ck_assert_uint_eq(b->crl.shards, 3);
+	ck_assert(!b->retired);
+	ck_assert(conf_authority(c, "gamma")->retired);
+	ck_assert_uint_eq(conf_authority(c, "gamma")->n_profiles, 0);
 	ck_assert_uint_eq(c->n_anchors, 2);
 	ck_assert_str_eq(c->anchors[0].name, "acme");
 	check_file(&c->anchors[0].certificates, "acme.pem");
 	ck_assert_str_eq(c->anchors[0].identity, "CN");
 	ck_assert_str_eq(c->anchors[1].identity, "serialNumber");
-	ck_assert_ptr_null(conf_authority(c, "gamma"));
+	ck_assert_ptr_null(conf_authority(c, "delta"));
 	ck_assert_ptr_null(conf_profile(c, "gamma"));
 	conf_free(c);
 }
@@ -596,6 +647,7 @@ void test_conf_load(Suite *suite)
 	tcase_add_test(t, everything_sets_every_option_away_from_its_default);
 	tcase_add_test(t, processes_store_and_admin_land);
 	tcase_add_test(t, listeners_and_limits_land);
+	tcase_add_test(t, urls_follow_from_publish_url_where_none_are_given);
 	tcase_add_test(t, keys_authorities_and_anchors_land);
 	tcase_add_test(t, names_of_a_profile_land);
 	tcase_add_test(t, extensions_of_a_profile_land);
