@@ -34,6 +34,7 @@ enum store_kind {
 	KIND_STAT,
 	KIND_WOULD_SET_STATUS,
 	KIND_WOULD_REVOKE,
+	KIND_CHANGES, /* never RC_PENDING */
 	KIND_COUNT
 };
 

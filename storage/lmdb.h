@@ -208,6 +208,7 @@ MUST_CHECK enum rc cursor_check(
 bool cursor_walk(
         struct walk *w, const struct store_cursor *c, const struct key *from);
 bool cursor_keep(struct store_cursor *c, struct bytes key);
+enum rc read_changes(struct view *v, struct store_changes *op);
 
 /* --- lmdb_open.c, for check.c too */
 extern const char *const db_tree_names[TREE_COUNT];

@@ -243,6 +243,8 @@ static enum rc read_any(struct view *v, struct store_op *op)
 		return read_set_status(v, (struct store_set_status *)op);
 	case KIND_WOULD_REVOKE:
 		return read_revoke(v, (struct store_revoke *)op);
+	case KIND_CHANGES:
+		return read_changes(v, (struct store_changes *)op);
 	default:
 		return why_set(&op->why, RC_UNSUPPORTED, "not a read");
 	}

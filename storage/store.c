@@ -324,3 +324,13 @@ enum rc store_stat(struct store *s, struct store_stat *op)
 
 	return read_op(s, &c);
 }
+
+/* Asked before each cached answer: nothing here costs more than it must. */
+enum rc store_changes(struct store *s, struct store_changes *op)
+{
+	op->op.kind = KIND_CHANGES;
+	op->op.next = NULL;
+	op->op.why.text[0] = '\0';
+	op->op.rc = s->engine->read(s, &op->op);
+	return op->op.rc;
+}

@@ -368,6 +368,27 @@ struct store_feed {
 };
 MUST_CHECK enum rc store_feed(struct store *s, struct store_feed *op);
 
+/* What changed since the last look, for a cache of what was read. Asked before
+ * each use, so it is cheap when nothing did, and it is answered at once:
+ * RC_OK, or an error, after which nothing cached may be used. Start with
+ * snapshot 0; ask again while more. lost: over STORE_CHANGES_MAX changes, or
+ * the first look: drop all that was cached before. */
+#define STORE_CHANGES_MAX 4096
+struct store_changes {
+	struct store_op op;
+	/* in, and out; the store's to set */
+	uint64_t snapshot;             /* up to which all was taken */
+	uint64_t position;             /* of the feed */
+	struct store_status_row *rows; /* the caller's array */
+	size_t max;                    /* at least 1 */
+	/* out */
+	size_t n;
+	bool more;
+	bool lost;
+	int64_t clock_floor_us; /* as store_stat has it; stays when unchanged */
+};
+MUST_CHECK enum rc store_changes(struct store *s, struct store_changes *op);
+
 /* --- devices */
 enum device_state { DEVICE_ACTIVE = 1, DEVICE_SUSPENDED };
 struct store_device {

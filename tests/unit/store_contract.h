@@ -10,6 +10,7 @@
 
 extern struct help contract; /* of this test's own process (CK_FORK) */
 
+void contract_changes(TCase *tc);
 void contract_issue(TCase *tc);
 void contract_records(TCase *tc);
 void contract_revoke(TCase *tc);

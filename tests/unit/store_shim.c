@@ -151,7 +151,7 @@ static enum rc shim_read(struct store *base, struct store_op *op)
 {
 	struct shim *s = (struct shim *)base;
 
-	if (draw(s, 2) == 0)
+	if (op->kind == KIND_CHANGES || draw(s, 2) == 0)
 		return s->inner->engine->read(s->inner, op);
 	return hold(s, op, true);
 }

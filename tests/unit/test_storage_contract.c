@@ -34,6 +34,7 @@ static void add(Suite *s, const char *name, SFun open)
 	TCase *tc = tcase_create(name);
 
 	tcase_add_checked_fixture(tc, open, close_any);
+	contract_changes(tc);
 	contract_issue(tc);
 	contract_records(tc);
 	contract_revoke(tc);
