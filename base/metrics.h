@@ -19,6 +19,9 @@ enum metric {
 	METRIC_EST_RENEWED,         /* counter */
 	METRIC_EST_RETRIED,      /* counter: a stored certificate handed out */
 	METRIC_EST_REFUSED,      /* counter */
+	METRIC_OCSP_CACHED,      /* counter: answers out of the cache */
+	METRIC_OCSP_SIGNED,      /* counter: answers signed anew */
+	METRIC_OCSP_REFUSED,     /* counter: error responses */
 	METRIC_CERTS_ISSUED,     /* counter */
 	METRIC_CERTS_ABANDONED,  /* counter */
 	METRIC_SIGN_REQUESTS,    /* counter */

@@ -1,0 +1,89 @@
+#include "ocsp/answer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define OCSP_TYPE "application/ocsp-response"
+
+static void put_etag(char out[ANSWER_ETAG_BYTES], const uint8_t hash[32])
+{
+	static const char digits[] = "0123456789abcdef";
+	char *p = out;
+
+	*p++ = '"';
+	for (size_t i = 0; i < 32; i++) {
+		*p++ = digits[hash[i] >> 4];
+		*p++ = digits[hash[i] & 15];
+	}
+	*p++ = '"';
+	*p = '\0';
+}
+
+/* RFC 9919 section 7.2 recommends the SHA-256 of the OCSPResponse as its tag,
+ * and these directives. */
+enum rc answer_make(struct ocsp_answer *out, struct bytes body,
+        int64_t this_update_s, int64_t next_update_s, struct digest *digest)
+{
+	int64_t half_s = (next_update_s - this_update_s) / 2;
+	uint8_t hash[DIGEST_SHA256_BYTES];
+	enum rc rc = digest_sha256(digest, body, hash);
+
+	out->body = body;
+	out->this_update_s = this_update_s;
+	out->fresh_until_s = next_update_s - half_s;
+	put_etag(out->etag, hash);
+	(void)http_date_format(out->last_modified, this_update_s);
+	(void)http_date_format(out->expires, next_update_s);
+	(void)snprintf(out->cache_control, sizeof(out->cache_control),
+	        "max-age=%lld, public, no-transform, must-revalidate",
+	        (long long)half_s);
+	return rc;
+}
+
+bool answer_is_fresh(const struct ocsp_answer *a, int64_t now_s)
+{
+	return now_s >= a->this_update_s && now_s < a->fresh_until_s;
+}
+
+static bool has_it(const struct http_req *req, const struct ocsp_answer *a)
+{
+	enum http_method m = http_req_method(req);
+
+	return (m == HTTP_GET || m == HTTP_HEAD) &&
+	        http_not_modified(http_req_header(req, "If-None-Match"),
+	                http_req_header(req, "If-Modified-Since"), a->etag,
+	                a->this_update_s);
+}
+
+void answer_send(struct http_req *req, const struct ocsp_answer *a)
+{
+	const struct http_header headers[] = {
+		{ "Content-Type", OCSP_TYPE },
+		{ "Cache-Control", a->cache_control },
+		{ "Last-Modified", a->last_modified },
+		{ "Expires", a->expires },
+		{ "ETag", a->etag },
+	};
+	const size_t n = sizeof(headers) / sizeof(headers[0]);
+
+	if (has_it(req, a)) /* without the type of what is not sent */
+		http_answer(req, 304, headers + 1, n - 1, BYTES_NONE);
+	else
+		http_answer(req, 200, headers, n, a->body);
+}
+
+void answer_send_once(struct http_req *req, struct bytes body)
+{
+	static const struct http_header headers[] = {
+		{ "Content-Type", OCSP_TYPE },
+		{ "Cache-Control", "no-store" },
+	};
+
+	http_answer(
+	        req, 200, headers, sizeof(headers) / sizeof(headers[0]), body);
+}
+
+void answer_send_error(struct http_req *req, enum response_status status)
+{
+	answer_send_once(req, response_error(status));
+}

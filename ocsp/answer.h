@@ -1,0 +1,25 @@
+/* ocsp/answer.h - OCSP answers as HTTP sends them (RFC 6960 appendix A, RFC 9919
+ * section 7): header fields for caches, 304. Needs net/. */
+#ifndef MICA_OCSP_ANSWER_H
+#define MICA_OCSP_ANSWER_H
+
+#include "ca/digest.h"
+#include "net/http.h"
+#include "ocsp/cache.h"
+#include "ocsp/response.h"
+
+/* Make body, which stays the caller's, a cacheable answer. It is fresh for the
+ * first half of its life: a proxy that gets it in the last moment and keeps it
+ * for max-age, the other half, gives nothing out past nextUpdate.
+ * Errors: RC_INTERNAL. */
+MUST_CHECK enum rc answer_make(struct ocsp_answer *out, struct bytes body,
+        int64_t this_update_s, int64_t next_update_s, struct digest *digest);
+bool answer_is_fresh(const struct ocsp_answer *a, int64_t now_s);
+
+/* 200, or 304 where the client of a GET has it already. */
+void answer_send(struct http_req *req, const struct ocsp_answer *a);
+/* For this request alone: no cache may keep it. */
+void answer_send_once(struct http_req *req, struct bytes body);
+void answer_send_error(struct http_req *req, enum response_status status);
+
+#endif

@@ -1,0 +1,97 @@
+/* ocsp/responder_priv.h - what the parts of the responder share: responder.c
+ * has requests and the cache, job.c what must be read and signed. Private to
+ * them. */
+#ifndef MICA_OCSP_RESPONDER_PRIV_H
+#define MICA_OCSP_RESPONDER_PRIV_H
+
+#include "net/http.h"
+#include "ocsp/answer.h"
+#include "ocsp/cache.h"
+#include "ocsp/issuers.h"
+#include "ocsp/request.h"
+#include "ocsp/responder.h"
+#include <sys/queue.h>
+
+#define JOB_BUCKETS 256 /* a power of two */
+/* Longer than a busy HSM takes. */
+#define JOB_SIGN_TIMEOUT_US INT64_C(10000000)
+/* Times that a job begins anew because a status changed meanwhile. */
+#define JOB_TRIES_MAX 5
+/* How long it may be said that a serial was not issued: it could be. */
+#define UNISSUED_VALID_S 300
+
+struct waiter {
+	struct http_req *req;
+	SLIST_ENTRY(waiter) next;
+};
+
+LIST_HEAD(job_list, job);
+
+/* One answer in the making, for one request or for several that ask alike. */
+struct job {
+	struct responder *r;
+	LIST_ENTRY(job) of_all;
+	LIST_ENTRY(job) of_key;
+	/* In the list of its key: about one certificate, no nonce. */
+	bool has_key;
+	bool joinable; /* others may wait for it */
+	bool keep;     /* the answer goes into the cache */
+	bool stale;    /* a status changed after it was read */
+	bool signing;
+	unsigned tries;
+	struct cache_key key;
+	const struct issuer *issuer;
+	unsigned issuer_version;
+	SLIST_HEAD(, waiter) waiters;
+	struct waiter first;
+	struct store_status status;
+	struct signer_call call;
+	struct buf data; /* ResponseData */
+	struct response_data parts;
+	struct single *singles;        /* parts.n of them */
+	struct store_status_row *rows; /* issuer->n_ids for each */
+	bool has_nonce;
+	uint8_t request[]; /* DER, which views of singles and parts are of */
+};
+
+struct responder {
+	struct responder_opts o;
+	struct issuers *issuers;
+	struct cache *cache;
+	struct digest *digest;
+	struct store_changes look;
+	struct store_status_row changed[STORE_ROWS_MAX];
+	struct job_list all, by_key[JOB_BUCKETS];
+	size_t pending;
+	struct buf text, der; /* of a GET */
+	int64_t warned_us;
+	struct http_route routes[3];
+};
+
+/* --- responder.c */
+/* Take what changed in the store since the last look: nothing in the cache, and
+ * no job that is not marked stale, is older than this call. False: that could
+ * not be told, and all is dropped or stale. */
+bool responder_look(struct responder *r);
+/* Whole seconds, never below the store's clock floor (DESIGN.md, rule 11). */
+int64_t responder_now_s(const struct responder *r);
+void responder_refuse(
+        struct responder *r, struct http_req *req, enum response_status status);
+
+/* --- job.c */
+/* Begins an answer to request, whose CertIDs are all issuer's. key is NULL when
+ * nobody else may have it. req is answered by the job from here on. */
+void job_begin(struct responder *r, struct http_req *req, struct bytes der,
+        const struct ocsp_request *request, const struct issuer *issuer,
+        const struct cache_key *key);
+/* Wait for one that is under way. False: there is none. */
+bool job_join(
+        struct responder *r, struct http_req *req, const struct cache_key *key);
+/* A status changed: key NULL stands for all. */
+void job_mark_stale(struct responder *r, const struct cache_key *key);
+void job_cancel_all(struct responder *r);
+
+/* Left-padded; false when no serial of ours can be that one. */
+bool serial_pad(uint8_t out[STORE_SERIAL_BYTES], struct bytes serial);
+
+#endif
