@@ -1,4 +1,5 @@
 #include "cmd/control.h"
+#include <stdio.h>
 
 void control_processes_pack(
         struct buf *b, const struct control_process *list, size_t n)
@@ -49,4 +50,28 @@ enum rc control_tls_unpack(struct bytes body, struct bytes *chain_pem,
 	if (!unpack_done(&u) || secret->n != TLS_TICKET_SECRET_BYTES)
 		return RC_MALFORMED;
 	return RC_OK;
+}
+
+void control_responder_pack(
+        struct buf *b, const char *authority, struct bytes der)
+{
+	pack_str(b, authority);
+	pack_bytes(b, der);
+}
+
+enum rc control_responder_unpack(struct control_responder *r, struct bytes body)
+{
+	struct unpack u = unpack_of(body);
+
+	unpack_str(&u, r->authority, sizeof(r->authority));
+	r->der = unpack_bytes(&u);
+	return unpack_done(&u) ? RC_OK : RC_MALFORMED;
+}
+
+const char *control_responder_key(
+        char out[PROTO_KEY_NAME_MAX + 1], const char *authority)
+{
+	(void)snprintf(out, PROTO_KEY_NAME_MAX + 1, "%s%s",
+	        PROTO_OCSP_KEY_PREFIX, authority);
+	return out;
 }

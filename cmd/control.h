@@ -6,6 +6,8 @@
 #include "base/buf.h"
 #include "base/pack.h"
 #include "base/why.h"
+#include "ca/signer/proto.h"
+#include "conf/conf.h"
 #include "net/tls.h"
 #include <stdbool.h>
 #include <sys/types.h>
@@ -19,11 +21,14 @@ enum control_type {
 	CONTROL_SLOT_CLEARED, /* u64 slot: its intents are abandoned */
 	CONTROL_TLS_CERT,     /* keeper: the EST listener's chain in PEM */
 	CONTROL_TLS_NONE,     /* keeper: not to be had now; it tries on */
+	CONTROL_RESPONDER,    /* keeper, and from supervisor to workers:
+			       * struct control_responder */
 	/* supervisor to child */
-	CONTROL_DRAIN = 32, /* accept nothing new, finish, exit 0 */
-	CONTROL_SLOT_DEAD,  /* keeper: u64 slot, its process was reaped */
-	CONTROL_TLS_KEY,    /* keeper: SubjectPublicKeyInfo to certify */
-	CONTROL_PROCESSES,  /* keeper: struct control_process, each */
+	CONTROL_DRAIN = 32,    /* accept nothing new, finish, exit 0 */
+	CONTROL_SLOT_DEAD,     /* keeper: u64 slot, its process was reaped */
+	CONTROL_TLS_KEY,       /* keeper: SubjectPublicKeyInfo to certify */
+	CONTROL_PROCESSES,     /* keeper: struct control_process, each */
+	CONTROL_RESPONDER_KEY, /* keeper: struct control_responder to certify */
 };
 
 /* What `mica status` tells of a process. */
@@ -39,6 +44,20 @@ void control_processes_pack(
 /* Returns how many; 0 when malformed. */
 size_t control_processes_unpack(
         struct bytes body, struct control_process *list, size_t max);
+
+/* An authority's OCSP responder: its key in the signer, and either the public
+ * half, DER, to be certified, or the certificate, DER (empty: it cannot be had
+ * now). The key's name is control_responder_key()'s. */
+struct control_responder {
+	char authority[CONF_NAME_MAX + 1];
+	struct bytes der; /* borrowed */
+};
+void control_responder_pack(
+        struct buf *b, const char *authority, struct bytes der);
+MUST_CHECK enum rc control_responder_unpack(
+        struct control_responder *r, struct bytes body);
+const char *control_responder_key(
+        char out[PROTO_KEY_NAME_MAX + 1], const char *authority);
 
 /* The sealed memfd that hands a worker its TLS identity. */
 void control_tls_pack(struct buf *b, struct bytes chain_pem,

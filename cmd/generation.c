@@ -419,6 +419,8 @@ enum rc generation_new(struct generation **out, struct supervisor *s,
 	if (rc == RC_OK) {
 		g->n_workers = workers_wanted(g->conf);
 		rc = compile_policy(g->conf, g->number, &g->policy, &why);
+		if (rc == RC_OK)
+			rc = responders_init(g);
 	}
 	if (rc == RC_OK && before != NULL)
 		rc = check_unchanged(g, before, &why);
@@ -451,6 +453,7 @@ void generation_free(struct generation *g)
 		close(g->bundle_fd);
 	if (g->tls_fd >= 0)
 		close(g->tls_fd);
+	responders_clear(g);
 	buf_free(&g->policy);
 	buf_free(&g->tls_spki);
 	buf_wipe(&g->tls_key);
@@ -468,11 +471,16 @@ static void start_keeper(struct generation *g)
 		supervisor_fail(g->sup, "keeper", why.text);
 }
 
-static void start_workers(struct generation *g)
+/* Once the keeper, and what they are to be given, are there. */
+void generation_start_workers(struct generation *g)
 {
 	struct buf b = BUF_INIT(TLS_MAX_BYTES * 2);
 	struct why why = WHY_NONE;
 
+	if (g->started || !g->keeper.ready || !responders_answered(g) ||
+	        (g->est.n > 0 && !g->est_off && g->tls_chain.n == 0))
+		return;
+	g->started = true;
 	if (g->est.n > 0 && !g->est_off) {
 		control_tls_pack(&b, buf_bytes(&g->tls_chain),
 		        buf_bytes(&g->tls_key), g->sup->ticket_secret);
@@ -544,8 +552,8 @@ static void keeper_ready(struct generation *g)
 	        process_send(&g->keeper, CONTROL_TLS_KEY,
 	                buf_bytes(&g->tls_spki)) != RC_OK)
 		supervisor_fail(s, "keeper", "cannot be reached");
-	if (!wants_cert && g->workers[0].pid == 0 && !g->serving)
-		start_workers(g);
+	responders_tell_keeper(g);
+	generation_start_workers(g);
 }
 
 static void tls_cert(struct generation *g, struct bytes chain_pem)
@@ -559,7 +567,7 @@ static void tls_cert(struct generation *g, struct bytes chain_pem)
 	}
 	loop_timer_set_ms(
 	        g->sup->rotate, g->conf->listen.est_validity_s * 1000 * 2 / 3);
-	start_workers(g);
+	generation_start_workers(g);
 }
 
 /* A full disk, a clock behind its floor, an issuer that expired: revocations
@@ -577,7 +585,7 @@ static void tls_none(struct generation *g)
 		close(g->est.fds[i]);
 		g->est.fds[i] = -1;
 	}
-	start_workers(g);
+	generation_start_workers(g);
 }
 
 void generation_message(
@@ -600,6 +608,12 @@ void generation_message(
 	case CONTROL_SLOT_CLEARED:
 		if (keeper)
 			supervisor_slot_cleared(g->sup, unpack_u64(&u));
+		break;
+	case CONTROL_RESPONDER:
+		if (keeper) {
+			responders_cert(g, msg->body);
+			generation_start_workers(g);
+		}
 		break;
 	case CONTROL_TLS_CERT:
 		if (keeper)

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/health.h"
+#include "cmd/responder_certs.h"
 #include "cmd/refusal_audit.h"
 #include "cmd/runtime.h"
 #include "cmd/tls_identity.h"
@@ -22,6 +23,7 @@ struct keeper {
 	struct admin *admin;
 	struct health *health;
 	struct tls_identity *identity;
+	struct responder_certs *responders;
 	struct http_server *http;
 	struct loop_timer *tick, *pending;
 	struct store_abandon abandon;
@@ -214,6 +216,9 @@ static void on_control(void *ctx, const struct ipc_msg *msg)
 	case CONTROL_TLS_KEY:
 		tls_identity_issue(k->identity, msg->body);
 		break;
+	case CONTROL_RESPONDER_KEY:
+		responder_certs_issue(k->responders, msg->body);
+		break;
 	case CONTROL_PROCESSES:
 		processes(k, msg->body);
 		break;
@@ -239,6 +244,7 @@ static void on_tick(void *ctx)
 	abandon_next(k);
 	refusal_audit_tick(k->refusals);
 	tls_identity_tick(k->identity);
+	responder_certs_tick(k->responders);
 	loop_timer_set_ms(k->tick, TICK_MS);
 }
 
@@ -317,6 +323,8 @@ static enum rc open_all(
 	if (rc == RC_OK)
 		rc = tls_identity_new(&k->identity, &k->r);
 	if (rc == RC_OK)
+		rc = responder_certs_new(&k->responders, &k->r);
+	if (rc == RC_OK)
 		rc = refusal_audit_new(&k->refusals, &k->r);
 	if (rc == RC_OK)
 		rc = loop_timer_new(&k->tick, k->r.loop, on_tick, k);
@@ -354,6 +362,7 @@ int keeper_run(const struct child_args *args)
 	admin_free(k->admin);
 	health_free(k->health);
 	tls_identity_free(k->identity);
+	responder_certs_free(k->responders);
 	loop_timer_free(k->tick);
 	loop_timer_free(k->pending);
 	runtime_close(&k->r);

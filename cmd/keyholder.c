@@ -57,6 +57,26 @@ void supervisor_want_tls_key(struct supervisor *s, struct generation *g)
 	buf_free(&b);
 }
 
+/* The ids of these requests have the responder's index above, from 1. */
+#define RESPONDER_SHIFT 32
+
+void supervisor_want_responder_keys(
+        struct supervisor *s, const struct generation *g)
+{
+	for (size_t i = 0; i < g->responders.n; i++) {
+		char name[PROTO_KEY_NAME_MAX + 1];
+		struct buf b = BUF_INIT(256);
+
+		(void)control_responder_key(
+		        name, g->responders.list[i].authority);
+		proto_make_key_pack(&b, name, KEY_P256);
+		send(s, PROTO_KEEP_KEY,
+		        (uint64_t)(i + 1) << RESPONDER_SHIFT | g->number,
+		        buf_bytes(&b));
+		buf_free(&b);
+	}
+}
+
 static void on_hello(struct supervisor *s, struct bytes body)
 {
 	struct generation *const all[] = { s->now, s->next, s->old };
@@ -76,7 +96,7 @@ static void on_hello(struct supervisor *s, struct bytes body)
 
 static void on_done(struct supervisor *s, uint64_t id, struct bytes body)
 {
-	struct generation *g = generation_by(s, id);
+	struct generation *g = generation_by(s, (uint32_t)id);
 	struct proto_done done;
 
 	if (g == NULL)
@@ -84,7 +104,15 @@ static void on_done(struct supervisor *s, uint64_t id, struct bytes body)
 	if (proto_done_unpack(&done, body) != RC_OK)
 		done = (struct proto_done){ .rc = RC_MALFORMED };
 	if (done.rc == RC_OK) {
+		supervisor_want_responder_keys(s, g);
 		generation_signer_ready(g);
+		return;
+	}
+	if (id >> RESPONDER_SHIFT > 0) {
+		log_event(LOG_ERROR, "signer.key_refused", "why", done.why.text,
+		        NULL);
+		responders_refused(g, (size_t)(id >> RESPONDER_SHIFT) - 1);
+		generation_start_workers(g);
 		return;
 	}
 	log_event(
@@ -101,7 +129,8 @@ static void key_pem(struct buf *out, struct bytes der)
 
 static void on_key(struct supervisor *s, uint64_t id, struct bytes body)
 {
-	struct generation *g = generation_by(s, id);
+	struct generation *g = generation_by(s, (uint32_t)id);
+	size_t responder = (size_t)(id >> RESPONDER_SHIFT);
 	struct buf pem = BUF_INIT(PEM_MAX_BYTES);
 	struct proto_key key;
 
@@ -109,6 +138,10 @@ static void on_key(struct supervisor *s, uint64_t id, struct bytes body)
 		return;
 	if (proto_key_unpack(&key, body) != RC_OK) {
 		supervisor_generation_failed(s, g);
+		return;
+	}
+	if (responder > 0) {
+		responders_key(g, responder - 1, key.spki);
 		return;
 	}
 	key_pem(&pem, key.private_der);

@@ -216,6 +216,8 @@ enum rc process_start(struct process *p, struct why *why)
 		return rc;
 	if (p->kind != PROCESS_SIGNER)
 		p->sup->store_known = true;
+	if (p->kind == PROCESS_WORKER)
+		responders_tell_worker(p);
 	log_event(LOG_INFO, "process.start", "process", process_name(p, name),
 	        "pid", log_i64(&pid, p->pid), NULL);
 	return RC_OK;

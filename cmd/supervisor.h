@@ -55,6 +55,18 @@ struct ports {
 	unsigned n;
 };
 
+/* OCSP responders' keys, one an authority that has one. */
+struct responder_key {
+	const char *authority;
+	struct buf spki; /* empty: the signer has not said yet */
+	struct buf cert; /* empty: none yet */
+	bool answered;   /* the keeper has tried */
+};
+struct responders {
+	struct responder_key *list;
+	size_t n;
+};
+
 /* One configuration, and the processes that run by it. */
 struct generation {
 	struct supervisor *sup;
@@ -65,11 +77,13 @@ struct generation {
 	struct buf policy; /* packed, for the signer */
 	struct buf tls_spki, tls_key, tls_chain;
 	int tls_fd; /* -1 until the identity is complete */
+	struct responders responders;
 	struct ports est, http;
 	int admin_fd, prometheus_fd;
 	struct process keeper;
 	struct process workers[WORKERS_MAX];
 	unsigned n_workers;
+	bool started; /* the workers, once */
 	bool serving; /* all were ready once */
 	bool est_off; /* started without a certificate for its listener */
 	bool leaving;
@@ -128,8 +142,24 @@ void supervisor_signer_message(struct supervisor *s, const struct ipc_msg *msg);
 /* Tell the signer g's policy; generation_signer_ready(g) follows. */
 void supervisor_send_policy(struct supervisor *s, struct generation *g);
 void supervisor_drop_policy(struct supervisor *s, uint32_t number);
+/* responders_key(g) follows for each. */
+void supervisor_want_responder_keys(
+        struct supervisor *s, const struct generation *g);
 /* generation_tls_key(g) follows. */
 void supervisor_want_tls_key(struct supervisor *s, struct generation *g);
+
+/* --- responders.c */
+MUST_CHECK enum rc responders_init(struct generation *g);
+void responders_clear(struct generation *g);
+/* The signer's key for the responder of that index; also a new one's. */
+void responders_key(struct generation *g, size_t index, struct bytes spki);
+/* The signer cannot make it: workers do not wait for it. */
+void responders_refused(struct generation *g, size_t index);
+/* CONTROL_RESPONDER's body, from the keeper. */
+void responders_cert(struct generation *g, struct bytes body);
+bool responders_answered(const struct generation *g);
+void responders_tell_keeper(struct generation *g);
+void responders_tell_worker(struct process *p);
 
 /* --- process.c */
 MUST_CHECK enum rc process_start(struct process *p, struct why *why);
@@ -152,6 +182,8 @@ MUST_CHECK enum rc generation_new(struct generation **out, struct supervisor *s,
 MUST_CHECK enum rc generation_check(const struct conf *c, struct why *why);
 /* The signer is ready and has our policy: bring up keeper, then workers. */
 void generation_signer_ready(struct generation *g);
+/* Once all that they are to be given is there; else nothing happens. */
+void generation_start_workers(struct generation *g);
 void generation_tls_key(
         struct generation *g, struct bytes spki, struct bytes key_pem);
 void generation_message(

@@ -5,6 +5,7 @@
 #include "net/http.h"
 #include "net/limit.h"
 #include "net/listen.h"
+#include "ocsp/responder.h"
 #include <string.h>
 
 #define TLS_MEMFD_MAX_BYTES (1u << 20)
@@ -16,6 +17,8 @@ struct worker {
 	struct tls_server *tls;
 	struct limit *rate;
 	struct est *est;
+	struct limit *ocsp_rate;
+	struct responder *responder;
 	struct http_server *http;
 	struct http_routes plain; /* of the listener without TLS */
 	struct loop_timer *pending;
@@ -27,7 +30,8 @@ static void finish(void *ctx)
 {
 	struct worker *w = ctx;
 
-	if (issuer_pending(w->r.issuer) == 0)
+	if (issuer_pending(w->r.issuer) == 0 &&
+	        (w->responder == NULL || responder_pending(w->responder) == 0))
 		loop_stop(w->r.loop);
 	else
 		loop_timer_set_ms(w->pending, 20);
@@ -89,6 +93,55 @@ static enum rc open_est(struct worker *w, struct why *why)
 	return rc != RC_OK ? rc : est_new(&w->est, &o, why);
 }
 
+/* What the supervisor has to say of responders is there before we serve. */
+static enum rc open_responder(struct worker *w, struct why *why)
+{
+	const struct conf *c = w->r.conf;
+	struct limit_conf rate = { .per_s = share(
+		                           w, c->limits.ocsp_rate_per_address),
+		.burst = share(w, c->limits.ocsp_burst),
+		.slots = RATE_SLOTS };
+	struct responder_opts o = { .store = w->r.store,
+		.authorities = w->r.authorities,
+		.signer = w->r.signer,
+		.cache_bytes =
+		        (size_t)(c->ocsp_cache_bytes / w->r.args->workers),
+		.metrics = w->r.metrics };
+	enum rc rc = RC_OK;
+
+	if (c->limits.ocsp_rate_per_address > 0)
+		rc = limit_new(&w->ocsp_rate, &rate);
+	o.limit = w->ocsp_rate;
+	if (rc == RC_OK)
+		rc = responder_new(&w->responder, &o, why);
+	if (rc != RC_OK)
+		return rc;
+	w->plain.routes = responder_routes(w->responder, &w->plain.n);
+	loop_poll(w->r.loop);
+	return RC_OK;
+}
+
+static void set_responder(struct worker *w, struct bytes body)
+{
+	char key[PROTO_KEY_NAME_MAX + 1];
+	struct control_responder m;
+	struct why why = WHY_NONE;
+	enum rc rc = control_responder_unpack(&m, body);
+
+	if (rc == RC_OK && w->responder != NULL)
+		rc = responder_set_key(w->responder, m.authority,
+		        control_responder_key(key, m.authority), m.der, &why);
+	if (rc != RC_OK)
+		log_event(LOG_ERROR, "ocsp.responder_refused", "why", why.text,
+		        NULL);
+}
+
+static void on_control(void *ctx, const struct ipc_msg *msg)
+{
+	if (msg->type == CONTROL_RESPONDER)
+		set_responder(ctx, msg->body);
+}
+
 static enum rc open_http(struct worker *w, struct why *why)
 {
 	const struct conf *c = w->r.conf;
@@ -123,7 +176,7 @@ static enum rc open_http(struct worker *w, struct why *why)
 static enum rc open_all(
         struct worker *w, const struct child_args *args, struct why *why)
 {
-	enum rc rc = runtime_open(&w->r, args, NULL, on_stop, w, why);
+	enum rc rc = runtime_open(&w->r, args, on_control, on_stop, w, why);
 
 	if (rc == RC_OK)
 		rc = runtime_open_ca(&w->r, why);
@@ -134,6 +187,8 @@ static enum rc open_all(
 		if (rc == RC_OK)
 			rc = open_est(w, why);
 	}
+	if (rc == RC_OK && w->r.conf->listen.http[0] != '\0')
+		rc = open_responder(w, why);
 	if (rc == RC_OK)
 		rc = open_http(w, why);
 	if (rc == RC_OK)
@@ -155,6 +210,8 @@ int worker_run(const struct child_args *args)
 		        NULL);
 	http_server_free(w.http);
 	est_free(w.est);
+	responder_free(w.responder);
+	limit_free(w.ocsp_rate);
 	limit_free(w.rate);
 	tls_server_free(w.tls);
 	loop_timer_free(w.pending);

@@ -10,7 +10,7 @@
 static void forget_all(struct responder *r)
 {
 	cache_clear(r->cache);
-	job_mark_stale(r, NULL);
+	reply_mark_stale(r, NULL);
 }
 
 static void forget(struct responder *r, const struct cert_key *cert)
@@ -23,7 +23,7 @@ static void forget(struct responder *r, const struct cert_key *cert)
 	key.issuer = i->index;
 	memcpy(key.serial, cert->serial, sizeof(key.serial));
 	cache_drop(r->cache, key.issuer, key.serial);
-	job_mark_stale(r, &key);
+	reply_mark_stale(r, &key);
 }
 
 bool responder_look(struct responder *r)
@@ -92,7 +92,7 @@ static void ask_alike(struct responder *r, struct http_req *req,
 	struct cache_key key;
 
 	if (!sure || !key_of(&key, issuer, &request->list[0])) {
-		job_begin(r, req, der, request, issuer, NULL);
+		reply_begin(r, req, der, request, issuer, NULL);
 		return;
 	}
 	a = cache_find(r->cache, &key);
@@ -101,8 +101,8 @@ static void ask_alike(struct responder *r, struct http_req *req,
 		answer_send(req, a);
 		return;
 	}
-	if (!job_join(r, req, &key))
-		job_begin(r, req, der, request, issuer, &key);
+	if (!reply_join(r, req, &key))
+		reply_begin(r, req, der, request, issuer, &key);
 }
 
 /* Whose certificates are asked about; NULL unless it is one authority of ours:
@@ -138,7 +138,7 @@ static void ask(struct responder *r, struct http_req *req, struct bytes der)
 	}
 	(void)responder_look(r); /* for the clock's floor */
 	if (limit_take(r->o.limit, http_req_addr(req), 1))
-		job_begin(r, req, der, &request, issuer, NULL);
+		reply_begin(r, req, der, &request, issuer, NULL);
 	else
 		responder_refuse(r, req, RESPONSE_TRY_LATER);
 }
@@ -208,7 +208,7 @@ void responder_free(struct responder *r)
 {
 	if (r == NULL)
 		return;
-	job_cancel_all(r);
+	reply_cancel_all(r);
 	issuers_free(r->issuers);
 	cache_free(r->cache);
 	digest_free(r->digest);
