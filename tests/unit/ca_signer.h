@@ -17,6 +17,7 @@ enum fake_mode {
 struct fake_signer {
 	struct ipc *ipc;
 	EVP_PKEY *key, *other;
+	EVP_PKEY *kept; /* signs for "ocsp/factory"; borrowed, may be NULL */
 	enum fake_mode mode;
 	unsigned asked;
 	uint64_t generation;

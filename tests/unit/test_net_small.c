@@ -1,4 +1,5 @@
 #include "net/addr.h"
+#include "net/http_date.h"
 #include "net/limit.h"
 #include "net/listen.h"
 #include "net/route.h"
@@ -206,6 +207,77 @@ START_TEST(inherited_descriptor_must_listen)
 }
 END_TEST
 
+START_TEST(dates_print_and_read_alike)
+{
+	static const struct {
+		int64_t time_s;
+		const char *text;
+	} dates[] = {
+		{ 784111777, "Sun, 06 Nov 1994 08:49:37 GMT" },
+		{ 0, "Thu, 01 Jan 1970 00:00:00 GMT" },
+		{ 951782400, "Tue, 29 Feb 2000 00:00:00 GMT" },
+		{ 4102444799, "Thu, 31 Dec 2099 23:59:59 GMT" },
+	};
+	char text[HTTP_DATE_BYTES];
+	int64_t time_s;
+
+	for (size_t i = 0; i < sizeof(dates) / sizeof(dates[0]); i++) {
+		ck_assert_str_eq(
+		        http_date_format(text, dates[i].time_s), dates[i].text);
+		ck_assert(http_date_parse(bytes_str(dates[i].text), &time_s));
+		ck_assert_int_eq(time_s, dates[i].time_s);
+	}
+}
+END_TEST
+
+START_TEST(dates_of_other_forms_are_not_read)
+{
+	static const char *const others[] = { "",
+		"Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994",
+		"Sun, 06 Nov 1994 08:49:37 UTC",
+		"Sun, 06 nov 1994 08:49:37 GMT",
+		"Sun, 32 Nov 1994 08:49:37 GMT",
+		"Sun, 06 Nov 1994 24:49:37 GMT",
+		"Sun, 06 Nov 1994 08:49:-7 GMT",
+		"Sun, 06 Nov 1994 08:49:37 GMT " };
+	int64_t time_s;
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		ck_assert(!http_date_parse(bytes_str(others[i]), &time_s));
+}
+END_TEST
+
+/* RFC 9110 sections 13.1.2 and 13.1.3 */
+START_TEST(conditions_are_judged)
+{
+	static const struct {
+		const char *none_match, *since;
+		bool same;
+	} cases[] = {
+		{ NULL, NULL, false },
+		{ "\"a\"", NULL, true },
+		{ "W/\"a\"", NULL, true },
+		{ "\"b\", \"a\"", NULL, true },
+		{ "*", NULL, true },
+		{ "\"b\"", NULL, false },
+		{ "a", NULL, false },
+		{ "", NULL, false },
+		{ NULL, "Thu, 01 Jan 1970 00:16:40 GMT", true },
+		{ NULL, "Thu, 01 Jan 1970 00:16:41 GMT", true },
+		{ NULL, "Thu, 01 Jan 1970 00:16:39 GMT", false },
+		{ NULL, "yesterday", false },
+		/* the tag decides alone */
+		{ "\"b\"", "Thu, 01 Jan 1970 00:16:41 GMT", false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		ck_assert_msg(http_not_modified(bytes_str(cases[i].none_match),
+		                      bytes_str(cases[i].since), "\"a\"",
+		                      1000) == cases[i].same,
+		        "case %zu", i);
+}
+END_TEST
+
 TCase *test_net_small(void)
 {
 	TCase *t = tcase_create("small");
@@ -219,5 +291,8 @@ TCase *test_net_small(void)
 	tcase_add_test(t, local_peers_have_no_limit);
 	tcase_add_test(t, several_sockets_share_a_port_only_when_asked_to);
 	tcase_add_test(t, inherited_descriptor_must_listen);
+	tcase_add_test(t, dates_print_and_read_alike);
+	tcase_add_test(t, dates_of_other_forms_are_not_read);
+	tcase_add_test(t, conditions_are_judged);
 	return t;
 }

@@ -11,6 +11,7 @@ int main(void)
 	suite_add_tcase(s, test_ocsp_cache());
 	suite_add_tcase(s, test_ocsp_request());
 	suite_add_tcase(s, test_ocsp_response());
+	test_ocsp_responder(s);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);

@@ -6,5 +6,6 @@
 TCase *test_ocsp_cache(void);
 TCase *test_ocsp_request(void);
 TCase *test_ocsp_response(void);
+void test_ocsp_responder(Suite *s);
 
 #endif
