@@ -29,9 +29,31 @@ static void send(
 		log_event(LOG_WARN, "signer.unreachable", NULL);
 }
 
-/* The ids of our requests are the generations' numbers. */
+/* The ids of our requests are the generations' numbers; those about a responder
+ * have its index above, from 1. */
+#define RESPONDER_SHIFT 32
+
+/* The policy names their keys, so these come first. */
+static void want_responder_keys(
+        struct supervisor *s, const struct generation *g)
+{
+	for (size_t i = 0; i < g->responders.n; i++) {
+		char name[PROTO_KEY_NAME_MAX + 1];
+		struct buf b = BUF_INIT(256);
+
+		(void)control_responder_key(
+		        name, g->responders.list[i].authority);
+		proto_make_key_pack(&b, name, KEY_P256);
+		send(s, PROTO_KEEP_KEY,
+		        (uint64_t)(i + 1) << RESPONDER_SHIFT | g->number,
+		        buf_bytes(&b));
+		buf_free(&b);
+	}
+}
+
 void supervisor_send_policy(struct supervisor *s, struct generation *g)
 {
+	want_responder_keys(s, g);
 	send(s, PROTO_POLICY, g->number, buf_bytes(&g->policy));
 }
 
@@ -55,26 +77,6 @@ void supervisor_want_tls_key(struct supervisor *s, struct generation *g)
 	proto_make_key_pack(&b, TLS_KEY_NAME, KEY_P256);
 	send(s, PROTO_MAKE_KEY, g->number, buf_bytes(&b));
 	buf_free(&b);
-}
-
-/* The ids of these requests have the responder's index above, from 1. */
-#define RESPONDER_SHIFT 32
-
-void supervisor_want_responder_keys(
-        struct supervisor *s, const struct generation *g)
-{
-	for (size_t i = 0; i < g->responders.n; i++) {
-		char name[PROTO_KEY_NAME_MAX + 1];
-		struct buf b = BUF_INIT(256);
-
-		(void)control_responder_key(
-		        name, g->responders.list[i].authority);
-		proto_make_key_pack(&b, name, KEY_P256);
-		send(s, PROTO_KEEP_KEY,
-		        (uint64_t)(i + 1) << RESPONDER_SHIFT | g->number,
-		        buf_bytes(&b));
-		buf_free(&b);
-	}
 }
 
 static void on_hello(struct supervisor *s, struct bytes body)
@@ -104,7 +106,6 @@ static void on_done(struct supervisor *s, uint64_t id, struct bytes body)
 	if (proto_done_unpack(&done, body) != RC_OK)
 		done = (struct proto_done){ .rc = RC_MALFORMED };
 	if (done.rc == RC_OK) {
-		supervisor_want_responder_keys(s, g);
 		generation_signer_ready(g);
 		return;
 	}

@@ -139,12 +139,10 @@ void conf_errors_log(const char *path, const struct conf_errors *e);
 
 /* --- keyholder.c: what the supervisor says to the signer */
 void supervisor_signer_message(struct supervisor *s, const struct ipc_msg *msg);
-/* Tell the signer g's policy; generation_signer_ready(g) follows. */
+/* Tell the signer g's responders' keys, for each of which responders_key(g)
+ * follows, and its policy; generation_signer_ready(g) follows. */
 void supervisor_send_policy(struct supervisor *s, struct generation *g);
 void supervisor_drop_policy(struct supervisor *s, uint32_t number);
-/* responders_key(g) follows for each. */
-void supervisor_want_responder_keys(
-        struct supervisor *s, const struct generation *g);
 /* generation_tls_key(g) follows. */
 void supervisor_want_tls_key(struct supervisor *s, struct generation *g);
 
