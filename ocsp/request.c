@@ -35,6 +35,9 @@ static enum rc read_hash_alg(struct der *d, struct certid *id, struct why *why)
 			rc = der_null(&alg, "hashAlgorithm.parameters", why);
 	} else if (der_more(&alg)) {
 		rc = der_next(&alg, &params, "hashAlgorithm.parameters", why);
+		if (rc == RC_OK)
+			rc = der_check(
+			        params.full, "hashAlgorithm.parameters", why);
 	}
 	return rc != RC_OK ? rc : der_done(&alg, "hashAlgorithm", why);
 }
