@@ -7,6 +7,7 @@
 #include "net/listen.h"
 #include "ocsp/responder.h"
 #include <string.h>
+#include <unistd.h>
 
 #define TLS_MEMFD_MAX_BYTES (1u << 20)
 /* What one worker remembers of whom it served lately. */
@@ -196,6 +197,19 @@ static enum rc open_all(
 	return rc != RC_OK ? rc : runtime_ready(&w->r);
 }
 
+/* Who answered what cannot be seen from outside: the sockets share a port. */
+static void log_served(const struct worker *w)
+{
+	struct log_num pid, n;
+
+	if (w->responder != NULL)
+		log_event(LOG_INFO, "ocsp.served", "pid",
+		        log_i64(&pid, getpid()), "answers",
+		        log_i64(&n,
+		                (long long)responder_answered(w->responder)),
+		        NULL);
+}
+
 int worker_run(const struct child_args *args)
 {
 	struct worker w = { .draining = false };
@@ -208,6 +222,7 @@ int worker_run(const struct child_args *args)
 		log_event(LOG_ERROR, "worker.failed", "why",
 		        why.text[0] != '\0' ? why.text : rc_info(rc)->text,
 		        NULL);
+	log_served(&w);
 	http_server_free(w.http);
 	est_free(w.est);
 	responder_free(w.responder);

@@ -80,6 +80,7 @@ static void reply_send(struct reply *reply, struct bytes body)
 	SLIST_FOREACH(w, &reply->waiters, next)
 	{
 		metric_add(r->o.metrics, METRIC_OCSP_SIGNED, 1);
+		r->answered++;
 		if (reply->has_nonce)
 			answer_send_once(w->req, body);
 		else

@@ -58,6 +58,7 @@ void responder_refuse(
         struct responder *r, struct http_req *req, enum response_status status)
 {
 	metric_add(r->o.metrics, METRIC_OCSP_REFUSED, 1);
+	r->answered++;
 	answer_send_error(req, status);
 }
 
@@ -98,6 +99,7 @@ static void ask_alike(struct responder *r, struct http_req *req,
 	a = cache_find(r->cache, &key);
 	if (a != NULL && answer_is_fresh(a, responder_now_s(r))) {
 		metric_add(r->o.metrics, METRIC_OCSP_CACHED, 1);
+		r->answered++;
 		answer_send(req, a);
 		return;
 	}
@@ -215,6 +217,11 @@ void responder_free(struct responder *r)
 	buf_free(&r->text);
 	buf_free(&r->der);
 	free(r);
+}
+
+uint64_t responder_answered(const struct responder *r)
+{
+	return r->answered;
 }
 
 size_t responder_pending(const struct responder *r)

@@ -31,6 +31,9 @@ void responder_free(struct responder *r);
 /* Requests that await a record or a signature. */
 size_t responder_pending(const struct responder *r);
 
+/* All that were answered, errors too. */
+uint64_t responder_answered(const struct responder *r);
+
 /* Below /ocsp. Borrowed. */
 const struct http_route *responder_routes(const struct responder *r, size_t *n);
 

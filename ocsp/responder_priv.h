@@ -63,6 +63,7 @@ struct responder {
 	struct store_status_row changed[STORE_ROWS_MAX];
 	struct reply_list all, by_key[REPLY_BUCKETS];
 	size_t pending;
+	uint64_t answered;
 	struct buf text, der; /* of a GET */
 	int64_t warned_us;
 	struct http_route routes[3];
