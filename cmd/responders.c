@@ -9,6 +9,13 @@
 
 #define DER_MAX_BYTES (256u << 10)
 
+/* Nobody asks where nothing listens: the policy names the keys just the same,
+ * but they need no certificate. */
+static bool is_wanted(const struct generation *g)
+{
+	return g->conf->listen.http[0] != '\0';
+}
+
 enum rc responders_init(struct generation *g)
 {
 	struct responders *l = &g->responders;
@@ -23,10 +30,8 @@ enum rc responders_init(struct generation *g)
 				.authority = c->authorities[i].name,
 				.spki = BUF_INIT(DER_MAX_BYTES),
 				.cert = BUF_INIT(DER_MAX_BYTES),
+				.answered = !is_wanted(g),
 			};
-	/* Nobody asks where nothing listens. */
-	if (c->listen.http[0] == '\0')
-		l->n = 0;
 	return RC_OK;
 }
 
@@ -65,7 +70,7 @@ void responders_tell_keeper(struct generation *g)
 	struct responders *l = &g->responders;
 
 	for (size_t i = 0; i < l->n; i++)
-		if (l->list[i].spki.n > 0)
+		if (l->list[i].spki.n > 0 && is_wanted(g))
 			send(&g->keeper, CONTROL_RESPONDER_KEY, &l->list[i],
 			        buf_bytes(&l->list[i].spki));
 }
@@ -88,7 +93,7 @@ void responders_key(struct generation *g, size_t index, struct bytes spki)
 		return;
 	buf_reset(&k->spki);
 	buf_add(&k->spki, spki);
-	if (g->keeper.ready)
+	if (g->keeper.ready && is_wanted(g))
 		send(&g->keeper, CONTROL_RESPONDER_KEY, k, buf_bytes(&k->spki));
 }
 
