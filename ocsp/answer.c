@@ -19,24 +19,23 @@ static void put_etag(char out[ANSWER_ETAG_BYTES], const uint8_t hash[32])
 	*p = '\0';
 }
 
-/* RFC 9919 section 7.2 recommends the SHA-256 of the OCSPResponse as its tag,
- * and these directives. */
+/* The directives of RFC 9919 section 7.2. */
 enum rc answer_make(struct ocsp_answer *out, struct bytes body,
-        int64_t this_update_s, int64_t next_update_s, struct digest *digest)
+        struct bytes singles, const struct answer_life *life,
+        struct digest *digest)
 {
-	int64_t half_s = (next_update_s - this_update_s) / 2;
 	uint8_t hash[DIGEST_SHA256_BYTES];
-	enum rc rc = digest_sha256(digest, body, hash);
+	enum rc rc = digest_sha256(digest, singles, hash);
 
 	out->body = body;
-	out->this_update_s = this_update_s;
-	out->fresh_until_s = next_update_s - half_s;
+	out->this_update_s = life->this_update_s;
+	out->fresh_until_s = life->fresh_until_s;
 	put_etag(out->etag, hash);
-	(void)http_date_format(out->last_modified, this_update_s);
-	(void)http_date_format(out->expires, next_update_s);
+	(void)http_date_format(out->last_modified, life->this_update_s);
+	(void)http_date_format(out->expires, life->next_update_s);
 	(void)snprintf(out->cache_control, sizeof(out->cache_control),
 	        "max-age=%lld, public, no-transform, must-revalidate",
-	        (long long)half_s);
+	        (long long)life->max_age_s);
 	return rc;
 }
 

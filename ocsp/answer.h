@@ -8,12 +8,21 @@
 #include "ocsp/cache.h"
 #include "ocsp/response.h"
 
-/* Make body, which stays the caller's, a cacheable answer. It is fresh for the
- * first half of its life: a proxy that gets it in the last moment and keeps it
- * for max-age, the other half, gives nothing out past nextUpdate.
+/* From when to when an answer is right, and how long it is given out: who gets
+ * it at the end of that, and keeps it for max_age_s, is still within. */
+struct answer_life {
+	int64_t this_update_s, next_update_s;
+	int64_t fresh_until_s;
+	int64_t max_age_s;
+};
+
+/* Make body, which stays the caller's, a cacheable answer. singles is the part
+ * that its tag stands for: what is said, and for how long. Each worker signs for
+ * itself, and a client that has one worker's answer has the other's, too.
  * Errors: RC_INTERNAL. */
 MUST_CHECK enum rc answer_make(struct ocsp_answer *out, struct bytes body,
-        int64_t this_update_s, int64_t next_update_s, struct digest *digest);
+        struct bytes singles, const struct answer_life *life,
+        struct digest *digest);
 bool answer_is_fresh(const struct ocsp_answer *a, int64_t now_s);
 
 /* 200, or 304 where the client of a GET has it already. */

@@ -64,14 +64,15 @@ static void warn(struct responder *r, const char *event, const char *why)
  * and so to another reply or the cache: what is sent here is ours. */
 static void reply_send(struct reply *reply, struct bytes body)
 {
-	const struct response_data *d = &reply->parts;
+	struct bytes said =
+	        bytes_skip(buf_bytes(&reply->data), reply->singles_at);
 	struct responder *r = reply->r;
 	struct ocsp_answer answer;
 	struct waiter *w;
 
 	reply->joinable = false;
-	if (answer_make(&answer, body, d->this_update_s, d->next_update_s,
-	            r->digest) != RC_OK) {
+	if (answer_make(&answer, body, said, &reply->life, r->digest) !=
+	        RC_OK) {
 		reply_refuse(reply, RESPONSE_INTERNAL_ERROR);
 		return;
 	}
@@ -138,7 +139,7 @@ static void reply_sign(struct reply *reply)
 	enum rc rc;
 
 	buf_reset(&reply->data);
-	response_put_data(&reply->data, &reply->parts);
+	reply->singles_at = response_put_data(&reply->data, &reply->parts);
 	reply->issuer_version = i->version;
 	reply->call = (struct signer_call){ .key = i->key,
 		.purpose = SIGNER_OCSP,
@@ -207,10 +208,10 @@ static bool set_single(struct reply *reply, struct single *s,
 		s->status = SINGLE_REVOKED;
 		s->reason = row->reason;
 		s->invalidity_s = row->invalidity_s;
-		/* Not after thisUpdate, whatever the clock did. */
-		s->revoked_s = changed_s < reply->parts.this_update_s
+		/* Not in the future, whatever the clock did. */
+		s->revoked_s = changed_s < reply->parts.produced_s
 		        ? changed_s
-		        : reply->parts.this_update_s;
+		        : reply->parts.produced_s;
 		return true;
 	default:
 		set_unissued(reply, s, row);
@@ -218,17 +219,56 @@ static bool set_single(struct reply *reply, struct single *s,
 	}
 }
 
+/* When the time began that this certificate's answers are dated in: half the
+ * life of an answer each, from another second on for each certificate. Workers
+ * that sign for themselves say the same then. */
+static int64_t period_s(
+        const struct reply *reply, int64_t now_s, int64_t half_s)
+{
+	const uint8_t *p = reply->key.serial + STORE_SERIAL_BYTES - 4;
+	uint32_t shift = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	        (uint32_t)p[2] << 8 | p[3];
+
+	return now_s - (now_s - shift % half_s) % half_s;
+}
+
+/* Of one certificate that is on record, for all who ask. */
+static void set_shared_life(struct reply *reply, int64_t valid_s)
+{
+	struct answer_life *l = &reply->life;
+	int64_t changed_s = row_of(reply, 0)->status_us / 1000000;
+	int64_t half_s = valid_s / 2, now_s = l->this_update_s;
+	int64_t from_s = period_s(reply, now_s, half_s);
+
+	/* What is said was not known before it was so. */
+	l->this_update_s =
+	        changed_s > from_s && changed_s <= now_s ? changed_s : from_s;
+	l->next_update_s = l->this_update_s + valid_s;
+	l->fresh_until_s = from_s + half_s;
+	l->max_age_s = valid_s - half_s;
+}
+
 static void set_times(struct reply *reply, bool all_issued)
 {
 	const struct issuer *i = reply->issuer;
-	struct response_data *d = &reply->parts;
+	struct answer_life *l = &reply->life;
+	int64_t now_s = reply->parts.produced_s;
 	int64_t valid_s = i->authority->conf->ocsp_valid_s;
 
 	if (!all_issued && valid_s > UNISSUED_VALID_S)
 		valid_s = UNISSUED_VALID_S;
-	d->next_update_s = d->this_update_s + valid_s;
-	if (d->next_update_s > i->not_after_s)
-		d->next_update_s = i->not_after_s;
+	*l = (struct answer_life){ .this_update_s = now_s,
+		.next_update_s = now_s + valid_s,
+		.max_age_s = valid_s / 2 };
+	if (reply->keep)
+		set_shared_life(reply, valid_s);
+	if (l->next_update_s > i->not_after_s) { /* the end is near */
+		l->next_update_s = i->not_after_s;
+		l->max_age_s = (i->not_after_s - now_s) / 2;
+		reply->keep = false;
+	}
+	reply->parts.this_update_s = l->this_update_s;
+	reply->parts.next_update_s = l->next_update_s;
 }
 
 /* What it costs to guess serials is the guesser's: signatures about what was
@@ -248,15 +288,14 @@ static void reply_decide(struct reply *reply)
 
 	d->extended_revoke = false;
 	d->key_hash = reply->issuer->responder_hash;
-	d->produced_s = d->this_update_s = responder_now_s(reply->r);
+	d->produced_s = responder_now_s(reply->r);
 	for (size_t i = 0; i < d->n; i++)
 		all_issued &=
 		        set_single(reply, &reply->singles[i], row_of(reply, i));
 	set_times(reply, all_issued);
 	if (!all_issued) /* it may be issued while we sign */
 		reply->joinable = false;
-	if (reply->issuer->key[0] == '\0' ||
-	        d->next_update_s <= d->this_update_s)
+	if (reply->issuer->key[0] == '\0' || d->next_update_s <= d->produced_s)
 		reply_refuse(reply, RESPONSE_TRY_LATER);
 	else if (!all_issued && !may_guess(reply))
 		reply_refuse(reply, RESPONSE_TRY_LATER);

@@ -46,8 +46,10 @@ struct reply {
 	struct waiter first;
 	struct store_status status;
 	struct signer_call call;
-	struct buf data; /* ResponseData */
+	struct buf data;   /* ResponseData */
+	size_t singles_at; /* in it */
 	struct response_data parts;
+	struct answer_life life;
 	struct single *singles;        /* parts.n of them */
 	struct store_status_row *rows; /* issuer->n_ids for each */
 	bool has_nonce;

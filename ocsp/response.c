@@ -97,20 +97,23 @@ static void put_extensions(struct buf *b, const struct response_data *d)
 	der_end(b, explicit);
 }
 
-void response_put_data(struct buf *b, const struct response_data *d)
+size_t response_put_data(struct buf *b, const struct response_data *d)
 {
-	size_t data = der_begin(b, DER_SEQUENCE), part;
+	size_t data = der_begin(b, DER_SEQUENCE), part, from_end;
 
 	part = der_begin(b, DER_CONTEXT_CONS(2));
 	der_put_octets(b, bytes_of(d->key_hash, RESPONSE_KEY_HASH_BYTES));
 	der_end(b, part);
 	der_put_generalized_time(b, d->produced_s);
+	from_end = b->n;
 	part = der_begin(b, DER_SEQUENCE);
 	for (size_t i = 0; i < d->n; i++)
 		put_single(b, &d->list[i], d);
 	der_end(b, part);
 	put_extensions(b, d);
+	from_end = b->n - from_end; /* the head in front may still grow */
 	der_end(b, data);
+	return b->n - from_end;
 }
 
 /* How long an element with that content is. */

@@ -48,8 +48,9 @@ struct response_data {
 	bool extended_revoke; /* RFC 6960 section 4.4.8 */
 };
 
-/* Append the ResponseData, which is what gets signed. */
-void response_put_data(struct buf *b, const struct response_data *d);
+/* Append the ResponseData, which is what gets signed. Returns where in b its
+ * responses, the SEQUENCE OF SingleResponse, begin. */
+size_t response_put_data(struct buf *b, const struct response_data *d);
 
 /* Append the OCSPResponse around it. sig_alg is an AlgorithmIdentifier, DER;
  * cert the responder's certificate, empty when the CA's own key signed. */

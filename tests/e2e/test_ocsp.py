@@ -13,7 +13,8 @@ import urllib.parse
 
 from harness import Skip, ca, free_port, need, run, serial, wait_for
 
-REVOKES = int(os.environ.get("MICA_E2E_REVOKES", "300"))
+# Holds, and releases, of one certificate under load.
+CHANGES = int(os.environ.get("MICA_E2E_CHANGES", "200"))
 
 
 def with_ocsp(text, options="", extra=""):
@@ -76,7 +77,7 @@ def test_good_held_unknown_by_openssl_and_gnutls(build):
             assert status(c, pem, *more) == "good", more
 
         def gnutls():
-            return run("ocsptool", "--ask", url(c), "--load-issuer",
+            return run("ocsptool", "--ask=" + url(c), "--load-issuer",
                        issuing(c), "--load-cert", pem, "--load-trust",
                        issuing(c), "--nonce").stdout
 
@@ -147,7 +148,9 @@ def test_headers_let_caches_do_their_work(build):
         for path in ("/" + b64, "//" + b64, "/" + b64.rstrip("="),
                      "/" + b64.replace("+", "%2b").replace("/", "%2f")):
             b = c.curl(url(c) + path)
-            assert b.body == a.body, path
+            # Another worker signed for itself, and says the same.
+            assert b.status == 200 and len(b.body) > 200, path
+            assert b.headers["ETag"] == a.headers["ETag"], path
         for header in (f"If-None-Match: {a.headers['ETag']}",
                        f"If-Modified-Since: {a.headers['Last-Modified']}"):
             b = c.curl(get_url(c, der), "-H", header)
@@ -159,14 +162,13 @@ def test_headers_let_caches_do_their_work(build):
         assert b.status == 200 and b.body != a.body
         # HEAD, HTTP/1.0, and a POST under any type.
         assert c.curl(get_url(c, der), "-I").status == 200
-        path = c.path("body")
         for more in (("-H", "Content-Type: application/ocsp-request"),
                      ("-H", "Content-Type:"), ("--http1.0",)):
             with open(c.path("req"), "wb") as f:
                 f.write(der)
             p = c.curl(url(c), "--data-binary", "@" + c.path("req"), *more)
-            assert p.status == 200 and p.body == b.body, (more, p.status)
-        assert path
+            assert p.status == 200, (more, p.status)
+            assert p.headers["ETag"] == b.headers["ETag"], more
 
 
 def test_errors_stand_in_their_place(build):
@@ -216,13 +218,14 @@ class Asker:
 
 
 def load(c, der, stop):
-    """Somebody else who asks all the time."""
-    h = http.client.HTTPConnection("127.0.0.1", c.http, timeout=30)
+    """Somebody else who asks all the time, each time of another worker."""
     path = urllib.parse.urlparse(get_url(c, der)).path
     while not stop.is_set():
-        h.request("GET", path)
-        h.getresponse().read()
-    h.close()
+        h = http.client.HTTPConnection("127.0.0.1", c.http, timeout=30)
+        for _ in range(10):
+            h.request("GET", path)
+            h.getresponse().read()
+        h.close()
 
 
 def admin(c):
@@ -235,8 +238,7 @@ def admin(c):
 
 
 def set_device(api, name, verb):
-    api.request("POST", f"/v1/devices/{name}/{verb}", b"{}",
-                {"Content-Type": "application/json"})
+    api.request("POST", f"/v1/devices/{name}/{verb}")
     r = api.getresponse()
     body = r.read()
     assert r.status == 200, (r.status, body)
@@ -253,13 +255,13 @@ def test_a_change_shows_in_the_first_answer_of_every_worker(build):
             "process:\n", "process:\n  workers: 2\n")
     with ca(build, edit=edit) as c:
         _, pem = c.device("dev")
-        asker = Asker(c, 12, request(c, pem))
+        asker = Asker(c, 40, request(c, pem))
         other = request(c, c.device("other")[1])
         api, stop = admin(c), threading.Event()
         noise = threading.Thread(target=load, args=(c, other, stop))
         noise.start()
         try:
-            for i in range(REVOKES):
+            for i in range(CHANGES):
                 set_device(api, "dev", "suspend")
                 assert all(map(is_held, asker.all())), i
                 set_device(api, "dev", "resume")

@@ -415,17 +415,65 @@ START_TEST(second_answer_comes_from_the_cache)
 }
 END_TEST
 
-START_TEST(cached_answer_is_signed_anew_at_half_its_life)
+START_TEST(cached_answer_is_signed_anew_while_half_its_life_is_left)
 {
 	struct asked a = about(issued);
-	int64_t first_s = ask(&a).this_s;
+	int64_t last_s = ask(&a).this_s, first_s = last_s;
+	unsigned different = 1;
+	struct told t;
 
-	advance(VALID_S / 2 - 2);
-	ck_assert_int_eq(ask(&a).this_s, first_s);
-	advance(4);
-	ck_assert_int_gt(ask(&a).this_s, first_s);
-	advance(-VALID_S); /* a clock set back */
-	ck_assert_int_lt(ask(&a).this_s, first_s);
+	for (int i = 0; i < 24; i++) {
+		advance(VALID_S / 12);
+		t = ask(&a);
+		ck_assert_int_ge(t.next_s - clock_now_s(), VALID_S / 2 - 1);
+		ck_assert_int_le(t.this_s, clock_now_s());
+		ck_assert_int_eq(t.next_s - t.this_s, VALID_S);
+		different += t.this_s != last_s;
+		last_s = t.this_s;
+	}
+	ck_assert_uint_eq(different, signer.asked);
+	ck_assert_uint_ge(different, 5); /* in two lives */
+	ck_assert_uint_le(different, 6);
+	advance(-2 * VALID_S); /* a clock set back */
+	ck_assert_int_le(ask(&a).this_s, first_s);
+}
+END_TEST
+
+/* Each worker signs for itself; a client may meet one and then the other. */
+START_TEST(workers_say_the_same_under_one_tag)
+{
+	struct responder *other;
+	struct asked a = about(issued);
+	struct http_req first, second;
+	struct told t, u;
+
+	advance(VALID_S); /* long after it was issued */
+	first = post(&a);
+	second = post(&a);
+	dispatch(&first);
+	wait_answered(&first);
+	advance(7);
+	other = responder;
+	start();
+	dispatch(&second);
+	wait_answered(&second);
+	responder_free(other);
+	ck_assert_uint_eq(signer.asked, 2);
+	t = read_answer(&first);
+	u = read_answer(&second);
+	if (t.this_s == u.this_s) { /* no period began just then */
+		ck_assert_str_eq(first.etag, second.etag);
+		ck_assert_str_eq(first.expires, second.expires);
+		ck_assert_int_eq(t.next_s, u.next_s);
+	}
+	set(issued, STATUS_REVOKE, REASON_UNSPECIFIED);
+	req_free(&first);
+	first = post(&a);
+	dispatch(&first);
+	wait_answered(&first);
+	ck_assert_str_ne(first.etag, second.etag);
+	req_free(&first);
+	req_free(&second);
 }
 END_TEST
 
@@ -939,7 +987,9 @@ void test_ocsp_responder(Suite *s)
 
 	tcase_add_test(t, issued_is_good_for_both_hashes);
 	tcase_add_test(t, second_answer_comes_from_the_cache);
-	tcase_add_test(t, cached_answer_is_signed_anew_at_half_its_life);
+	tcase_add_test(
+	        t, cached_answer_is_signed_anew_while_half_its_life_is_left);
+	tcase_add_test(t, workers_say_the_same_under_one_tag);
 	tcase_add_test(t, change_shows_in_the_next_answer);
 	tcase_add_test(t, revoked_says_since_when_and_why);
 	tcase_add_test(t, change_while_it_is_signed_shows);
