@@ -1,9 +1,17 @@
 #include "ca/policy.h"
+#include "ca/digest.h"
 #include "ca/profile_parts.h"
 #include "ca/san_write.h"
+#include "der/alg.h"
 #include "der/oid.h"
 #include "der/time.h"
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* What begins a while ago, for clients with skewed clocks, may still last as
+ * long as it is configured to from now. */
+#define STATUS_BACKDATE_S 3600
 
 /* The lists of one shape, each as long as the profile's. */
 struct shape_lists {
@@ -14,17 +22,28 @@ struct shape_lists {
 	struct tbs_ext *ext;
 };
 
+/* Whom OCSP answers are about. */
+struct issuer_hashes {
+	uint8_t name_sha1[DIGEST_SHA1_BYTES], key_sha1[DIGEST_SHA1_BYTES];
+	uint8_t name_sha256[DIGEST_SHA256_BYTES];
+	uint8_t key_sha256[DIGEST_SHA256_BYTES];
+};
+
 struct one_policy {
 	struct tbs_policy policy;
 	struct tbs_shape *shapes;
 	struct shape_lists *lists;
 	size_t n;
+	struct issuer_hashes hashes;
+	struct tbs_policy responder; /* of responder_key; "": has none */
+	char responder_key[PROTO_KEY_NAME_MAX + 1];
 };
 
 struct policy_set {
 	struct one_policy *list;
-	struct proto_policy_item *items;
 	size_t n;
+	struct proto_policy_item *items;
+	size_t n_items;
 };
 
 static struct tbs_text text_of(const struct name_template *t)
@@ -203,6 +222,68 @@ static enum rc shape_compile(
 	return rc;
 }
 
+/* RFC 6960 section 4.1.1: the key's hash is over its BIT STRING's content. */
+static enum rc hash_issuer(struct issuer_hashes *h, const struct authority *a)
+{
+	struct digest *d = NULL;
+	struct spki spki;
+	struct why why;
+	enum rc rc = digest_new(&d);
+
+	if (rc == RC_OK)
+		rc = spki_parse(&spki, a->spki, &why);
+	if (rc == RC_OK)
+		rc = digest_sha1(d, a->subject, h->name_sha1);
+	if (rc == RC_OK)
+		rc = digest_sha1(d, spki.key, h->key_sha1);
+	if (rc == RC_OK)
+		rc = digest_sha256(d, a->subject, h->name_sha256);
+	if (rc == RC_OK)
+		rc = digest_sha256(d, spki.key, h->key_sha256);
+	digest_free(d);
+	return rc;
+}
+
+static void allow_ocsp(struct tbs_policy *p, const struct issuer_hashes *h,
+        const struct conf_authority *c)
+{
+	p->purposes |= SIGNER_PURPOSE_BIT(SIGNER_OCSP);
+	p->ocsp = (struct tbs_ocsp_rule){
+		.name_sha1 = BYTES_ARRAY(h->name_sha1),
+		.key_sha1 = BYTES_ARRAY(h->key_sha1),
+		.name_sha256 = BYTES_ARRAY(h->name_sha256),
+		.key_sha256 = BYTES_ARRAY(h->key_sha256),
+		.max_s = c->ocsp_valid_s + STATUS_BACKDATE_S,
+	};
+}
+
+/* Its CRLs, and its OCSP answers by its own key or a responder's. */
+static enum rc status_compile(struct one_policy *o, const struct authority *a)
+{
+	const struct conf_authority *c = a->conf;
+	enum rc rc = hash_issuer(&o->hashes, a);
+
+	o->policy.purposes |= SIGNER_PURPOSE_BIT(SIGNER_CRL);
+	o->policy.crl = (struct tbs_crl_rule){ a->key_id,
+		c->crl.valid_s + STATUS_BACKDATE_S };
+	if (rc != RC_OK)
+		return rc;
+	if (c->ocsp_key == CONF_OCSP_CA) {
+		allow_ocsp(&o->policy, &o->hashes, c);
+		return RC_OK;
+	}
+	(void)snprintf(o->responder_key, sizeof(o->responder_key), "%s%s",
+	        PROTO_OCSP_KEY_PREFIX, c->name);
+	o->responder = (struct tbs_policy){
+		.issuer = a->subject,
+		.not_before_s = a->not_before_s,
+		.not_after_s = a->not_after_s,
+		.sig_alg = alg_bytes(ALG_ECDSA_SHA256),
+	};
+	allow_ocsp(&o->responder, &o->hashes, c);
+	return RC_OK;
+}
+
 static enum rc one_compile(struct one_policy *o, const struct authority *a,
         const struct profiles *all, struct why *why)
 {
@@ -232,7 +313,19 @@ static enum rc one_compile(struct one_policy *o, const struct authority *a,
 		.shapes = o->shapes,
 		.n_shapes = n,
 	};
-	return rc;
+	return rc == RC_OK ? status_compile(o, a) : rc;
+}
+
+static void add_items(struct policy_set *s, const struct authority *a)
+{
+	const struct one_policy *o = &s->list[s->n - 1];
+
+	s->items[s->n_items++] =
+	        (struct proto_policy_item){ a->conf->key->name, &o->policy };
+	if (o->responder_key[0] != '\0')
+		s->items[s->n_items++] =
+		        (struct proto_policy_item){ o->responder_key,
+			        &o->responder };
 }
 
 enum rc policy_compile(struct policy_set **out, struct authorities *a,
@@ -246,7 +339,7 @@ enum rc policy_compile(struct policy_set **out, struct authorities *a,
 	if (s == NULL)
 		return RC_NOMEM;
 	s->list = calloc(n + 1, sizeof *s->list);
-	s->items = calloc(n + 1, sizeof *s->items);
+	s->items = calloc(2 * n + 1, sizeof *s->items);
 	if (s->list == NULL || s->items == NULL)
 		rc = RC_NOMEM;
 	for (i = 0; i < n && rc == RC_OK; i++) {
@@ -254,8 +347,7 @@ enum rc policy_compile(struct policy_set **out, struct authorities *a,
 
 		s->n = i + 1;
 		rc = one_compile(&s->list[i], one, p, why);
-		s->items[i] = (struct proto_policy_item){ one->conf->key->name,
-			&s->list[i].policy };
+		add_items(s, one);
 	}
 	if (rc != RC_OK) {
 		policy_free(s);
@@ -294,6 +386,6 @@ void policy_free(struct policy_set *s)
 const struct proto_policy_item *policy_items(
         const struct policy_set *s, size_t *n)
 {
-	*n = s->n;
+	*n = s->n_items;
 	return s->items;
 }

@@ -1,5 +1,8 @@
 /* ca/policy.h - what the signer is told at start and on SIGHUP: for each
- * authority the key it signs with, and one shape a profile that it may issue.
+ * authority the key it signs with, one shape a profile that it may issue, how
+ * long its CRLs and OCSP answers may be good for, and which key those answers
+ * are signed with: a responder's, named PROTO_OCSP_KEY_PREFIX and the
+ * authority's name, or its own.
  * Compiled by the supervisor from the configuration; the signer holds every TBS
  * against it (ca/tbs_check.h). */
 #ifndef MICA_CA_POLICY_H

@@ -86,8 +86,8 @@ MUST_CHECK enum rc proto_signature_unpack(
 
 /* A set of policies: each names a key; a key may be named more than once, and
  * one policy that allows is enough. The sets of all generations that were
- * not dropped are valid side by side. A set that names a key which is not
- * loaded, or whose signature algorithm does not fit it, is refused whole, and
+ * not dropped are valid side by side. A set that names a key which is neither
+ * loaded nor of the kind that is kept, or whose signature algorithm does not fit it, is refused whole, and
  * nothing changes. A generation sent again replaces its set. */
 struct proto_policy_item {
 	const char *key;
@@ -123,10 +123,11 @@ MUST_CHECK enum rc proto_make_key_unpack(
         struct proto_make_key *m, struct bytes body);
 /* KEEP_KEY has the same body and another meaning: the pair stays in the signer,
  * clients have it sign by that name, and the answer's private_der is empty. One
- * of that name that is there is told again; RENEW_KEY makes a new one beside it,
- * and both sign, until a third one comes: responderID says which. Such names
- * begin with PROTO_OCSP_KEY_PREFIX: these keys sign SIGNER_OCSP alone, and only
- * a ResponseData whose responderID is byKey of themselves. A name that policies
+ * of that name that is there, as a policy named it or by an earlier KEEP_KEY, is
+ * told again; RENEW_KEY makes a new one beside it, and both sign, until a third
+ * one comes: responderID says which. Such names begin with
+ * PROTO_OCSP_KEY_PREFIX: these keys sign SIGNER_OCSP alone, and only a
+ * ResponseData whose responderID is byKey of themselves. A name that policies
  * had and that none has any more ends with its keys. */
 
 struct proto_key {

@@ -110,18 +110,77 @@ size_t rules_find(const struct rules *r, const char *name)
 	return RULES_NO_KEY;
 }
 
+/* --- kept keys */
+
+static struct kept *kept_place(struct rules *r, const char *name)
+{
+	size_t i = rules_find(r, name);
+
+	if (i != RULES_NO_KEY)
+		return &r->kept[i - KEPT_FROM];
+	for (i = 0; i < PROTO_KEPT_MAX; i++)
+		if (!r->kept[i].now)
+			return &r->kept[i];
+	return NULL;
+}
+
+/* The places of a name's keys in turn: a new one has that of the one it ends. */
+static size_t next_place(const struct rules *r, const struct kept *k)
+{
+	size_t first = 2 * (size_t)(k - r->kept);
+
+	return k->now && k->now->place == KEPT_FROM + first ? first + 1 : first;
+}
+
+enum rc rules_keep(struct rules *r, const char *name, bool fresh,
+        struct bytes *spki, struct why *why)
+{
+	struct vault_key *key, *ended;
+	struct kept *k;
+	enum rc rc;
+
+	if (!proto_kept_name_ok(name))
+		return why_set(why, RC_UNSUPPORTED,
+		        "key %s: not the name of one that is kept", name);
+	k = kept_place(r, name);
+	if (!k)
+		return why_set(
+		        why, RC_TOOBIG, "over %d kept keys", PROTO_KEPT_MAX);
+	if (fresh || !k->now) {
+		rc = vault_keep(&key, name, next_place(r, k), ++r->last_stamp);
+		if (rc)
+			return rc;
+		(void)pthread_rwlock_wrlock(&r->lock);
+		memcpy(k->name, name, strlen(name) + 1);
+		ended = k->before;
+		k->before = k->now;
+		k->now = key;
+		(void)pthread_rwlock_unlock(&r->lock);
+		vault_key_unref(ended);
+	}
+	*spki = k->now->spki;
+	return RC_OK;
+}
+
 /* --- policy sets */
 
-static enum rc read_item(const struct rules *r, struct item *item,
-        struct unpack *u, struct why *why)
+static enum rc read_item(
+        struct rules *r, struct item *item, struct unpack *u, struct why *why)
 {
 	char name[PROTO_KEY_NAME_MAX + 1];
 	enum rc rc = proto_policy_unpack_item(name, &item->policy, u, why);
 	const struct vault_key *k;
+	struct bytes spki;
 
 	if (rc)
 		return rc;
 	item->key = rules_find(r, name);
+	if (item->key == RULES_NO_KEY && proto_kept_name_ok(name)) {
+		rc = rules_keep(r, name, false, &spki, why);
+		if (rc)
+			return rc;
+		item->key = rules_find(r, name);
+	}
 	if (item->key == RULES_NO_KEY)
 		return why_set(why, RC_NOTFOUND,
 		        "policy for key %s, which is not loaded", name);
@@ -137,7 +196,7 @@ static enum rc read_item(const struct rules *r, struct item *item,
 	return RC_OK;
 }
 
-static enum rc read_set(const struct rules *r, struct set *s, struct bytes body,
+static enum rc read_set(struct rules *r, struct set *s, struct bytes body,
         struct proto_policy_head *head, struct why *why)
 {
 	struct unpack u = unpack_of(body);
@@ -276,56 +335,6 @@ enum rc rules_hold(struct rules *r, const char *name, struct bytes spki)
 	(void)pthread_rwlock_unlock(&r->lock);
 	buf_free(&copy);
 	return rc;
-}
-
-static struct kept *kept_place(struct rules *r, const char *name)
-{
-	size_t i = rules_find(r, name);
-
-	if (i != RULES_NO_KEY)
-		return &r->kept[i - KEPT_FROM];
-	for (i = 0; i < PROTO_KEPT_MAX; i++)
-		if (!r->kept[i].now)
-			return &r->kept[i];
-	return NULL;
-}
-
-/* The places of a name's keys in turn: a new one has that of the one it ends. */
-static size_t next_place(const struct rules *r, const struct kept *k)
-{
-	size_t first = 2 * (size_t)(k - r->kept);
-
-	return k->now && k->now->place == KEPT_FROM + first ? first + 1 : first;
-}
-
-enum rc rules_keep(struct rules *r, const char *name, bool fresh,
-        struct bytes *spki, struct why *why)
-{
-	struct vault_key *key, *ended;
-	struct kept *k;
-	enum rc rc;
-
-	if (!proto_kept_name_ok(name))
-		return why_set(why, RC_UNSUPPORTED,
-		        "key %s: not the name of one that is kept", name);
-	k = kept_place(r, name);
-	if (!k)
-		return why_set(
-		        why, RC_TOOBIG, "over %d kept keys", PROTO_KEPT_MAX);
-	if (fresh || !k->now) {
-		rc = vault_keep(&key, name, next_place(r, k), ++r->last_stamp);
-		if (rc)
-			return rc;
-		(void)pthread_rwlock_wrlock(&r->lock);
-		memcpy(k->name, name, strlen(name) + 1);
-		ended = k->before;
-		k->before = k->now;
-		k->now = key;
-		(void)pthread_rwlock_unlock(&r->lock);
-		vault_key_unref(ended);
-	}
-	*spki = k->now->spki;
-	return RC_OK;
 }
 
 /* --- checks */

@@ -19,9 +19,9 @@ struct rules;
 MUST_CHECK enum rc rules_new(struct rules **out, const struct vault *vault);
 void rules_free(struct rules *r); /* NULL is a no-op; no reader may be left */
 
-/* Body of a PROTO_POLICY. Nothing changes unless all of it is right. *head
- * is for the log.
- * Errors: RC_MALFORMED; RC_NOTFOUND for a key that is neither loaded nor kept;
+/* Body of a PROTO_POLICY. No set changes unless all of it is right; kept keys
+ * that it names and that are not there are made. *head is for the log.
+ * Errors: RC_MALFORMED; RC_NOTFOUND for a key that is not loaded;
  * RC_CONFLICT for an algorithm that does not fit its key, or a purpose that a
  * kept key does not have; RC_TOOBIG RC_NOMEM */
 MUST_CHECK enum rc rules_put(struct rules *r, struct bytes body,

@@ -11,6 +11,7 @@ int main(void)
 	suite_add_tcase(s, test_ca_csrattrs());
 	suite_add_tcase(s, test_ca_grant());
 	suite_add_tcase(s, test_ca_lint());
+	suite_add_tcase(s, test_ca_policy());
 	suite_add_tcase(s, test_ca_profile());
 	suite_add_tcase(s, test_ca_pubkey());
 	suite_add_tcase(s, test_ca_tbs());

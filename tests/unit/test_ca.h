@@ -9,6 +9,7 @@ TCase *test_ca_authority(void);
 TCase *test_ca_csrattrs(void);
 TCase *test_ca_grant(void);
 TCase *test_ca_lint(void);
+TCase *test_ca_policy(void);
 TCase *test_ca_profile(void);
 TCase *test_ca_pubkey(void);
 TCase *test_ca_tbs(void);

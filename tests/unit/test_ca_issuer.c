@@ -730,6 +730,22 @@ START_TEST(policy_allows_the_listeners_certificate_for_held_keys_alone)
 }
 END_TEST
 
+START_TEST(policy_allows_the_responders_certificate_for_held_keys_alone)
+{
+	struct why why = WHY_NONE;
+	struct ask a;
+
+	ask_begin(&a, NULL, NULL, 0);
+	a.spec.device = NULL;
+	a.spec.profile = profiles_ocsp(world.profiles, world_authority(&world));
+	ck_assert_issued(&a);
+	ck_assert_int_eq(policy_says(a.result.der, false, &why), RC_DENIED);
+	ck_assert_msg(
+	        policy_says(a.result.der, true, &why) == RC_OK, "%s", why.text);
+	ask_end(&a);
+}
+END_TEST
+
 static TCase *tests(void)
 {
 	TCase *t = tcase_create("issuer");
@@ -759,6 +775,8 @@ static TCase *tests(void)
 	tcase_add_test(t, policy_allows_what_the_issuer_makes);
 	tcase_add_test(
 	        t, policy_allows_the_listeners_certificate_for_held_keys_alone);
+	tcase_add_test(t,
+	        policy_allows_the_responders_certificate_for_held_keys_alone);
 	return t;
 }
 

@@ -433,7 +433,6 @@ static void drop_policy(uint64_t generation)
 
 START_TEST(kept_key_ends_with_its_last_policy)
 {
-	const uint8_t *old = kept.hash;
 	struct kept_key fresh;
 
 	ck_assert_int_eq(
@@ -443,13 +442,11 @@ START_TEST(kept_key_ends_with_its_last_policy)
 	drop_policy(3);
 	ck_assert_int_eq(sign_answer(&kept), RC_NOTFOUND);
 	ck_assert_int_eq(certify_kept(), RC_DENIED);
-	ck_assert_int_eq(
-	        kept_policy(4, SIGNER_PURPOSE_BIT(SIGNER_OCSP)), RC_NOTFOUND);
-	keep(PROTO_KEEP_KEY, &fresh);
-	ck_assert(
-	        !bytes_eq(bytes_of(old, HASH_BYTES), BYTES_ARRAY(fresh.hash)));
+	/* A policy that names it makes another one. */
 	ck_assert_int_eq(
 	        kept_policy(4, SIGNER_PURPOSE_BIT(SIGNER_OCSP)), RC_OK);
+	keep(PROTO_KEEP_KEY, &fresh);
+	ck_assert(!bytes_eq(BYTES_ARRAY(kept.hash), BYTES_ARRAY(fresh.hash)));
 	ck_assert_int_eq(sign_answer(&fresh), RC_OK);
 }
 END_TEST

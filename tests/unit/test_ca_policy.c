@@ -1,0 +1,117 @@
+/* What the signer is told about CRLs and OCSP answers, by libcrypto's eyes. */
+#include "ca/policy.h"
+#include "der/alg.h"
+#include "tests/unit/ca_world.h"
+#include "tests/unit/test_ca.h"
+#include <openssl/ocsp.h>
+
+#define PROFILES "  a: { keys: [p256], subject: { CN: x } }\n"
+#define SLACK_S 3600
+
+static struct world world;
+static struct policy_set *set;
+
+static void begin(void)
+{
+	world_begin(&world, "ED25519");
+}
+
+static void end(void)
+{
+	policy_free(set);
+	world_end(&world);
+}
+
+static const struct proto_policy_item *compile(const char *extra, size_t *n)
+{
+	struct why why = WHY_NONE;
+
+	world_profiles(&world, PROFILES, extra);
+	ck_assert_int_eq(
+	        policy_compile(&set, world.authorities, world.profiles, &why),
+	        RC_OK);
+	return policy_items(set, n);
+}
+
+static bool same(struct bytes ours, const ASN1_OCTET_STRING *theirs)
+{
+	return bytes_eq(ours,
+	        bytes_of(ASN1_STRING_get0_data(theirs),
+	                (size_t)ASN1_STRING_length(theirs)));
+}
+
+static void expect_hashes(const EVP_MD *md, struct bytes name, struct bytes key)
+{
+	ASN1_OCTET_STRING *name_hash, *key_hash;
+	OCSP_CERTID *issuer =
+	        OCSP_cert_id_new(md, X509_get_subject_name(world.ca),
+	                X509_get0_pubkey_bitstr(world.ca),
+	                X509_get0_serialNumber(world.ca));
+	ck_assert_ptr_nonnull(issuer);
+	ck_assert_int_eq(
+	        OCSP_id_get0_info(&name_hash, NULL, &key_hash, NULL, issuer),
+	        1);
+	ck_assert(same(name, name_hash));
+	ck_assert(same(key, key_hash));
+	OCSP_CERTID_free(issuer);
+}
+
+START_TEST(policy_names_the_issuer_as_ocsp_does)
+{
+	const struct proto_policy_item *items;
+	const struct tbs_ocsp_rule *o;
+	size_t n;
+
+	items = compile("    ocsp: { valid: 6h }\n", &n);
+	ck_assert_uint_eq(n, 2);
+	o = &items[1].policy->ocsp;
+	expect_hashes(EVP_sha1(), o->name_sha1, o->key_sha1);
+	expect_hashes(EVP_sha256(), o->name_sha256, o->key_sha256);
+	ck_assert_int_eq(o->max_s, 6 * 3600 + SLACK_S);
+}
+END_TEST
+
+START_TEST(policy_lets_the_responder_answer_and_nothing_else)
+{
+	const struct proto_policy_item *items;
+	size_t n;
+
+	items = compile("    crl: { valid: 2d }\n", &n);
+	ck_assert_uint_eq(n, 2);
+	ck_assert_str_eq(items[0].key, "factory");
+	ck_assert_uint_eq(items[0].policy->purposes,
+	        SIGNER_PURPOSE_BIT(SIGNER_CERT) |
+	                SIGNER_PURPOSE_BIT(SIGNER_CRL));
+	ck_assert_int_eq(
+	        items[0].policy->crl.max_s, 2 * INT64_C(86400) + SLACK_S);
+	ck_assert_str_eq(items[1].key, "ocsp/factory");
+	ck_assert_uint_eq(
+	        items[1].policy->purposes, SIGNER_PURPOSE_BIT(SIGNER_OCSP));
+	ck_assert_uint_eq(items[1].policy->n_shapes, 0);
+	/* Whatever the CA's key is. */
+	ck_assert(bytes_eq(
+	        items[1].policy->sig_alg, alg_bytes(ALG_ECDSA_SHA256)));
+}
+END_TEST
+
+START_TEST(policy_lets_the_ca_key_answer_where_it_is_configured)
+{
+	const struct proto_policy_item *items;
+	size_t n;
+
+	items = compile("    ocsp: { key: ca }\n", &n);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_uint_eq(items[0].policy->purposes, SIGNER_PURPOSES);
+}
+END_TEST
+
+TCase *test_ca_policy(void)
+{
+	TCase *t = tcase_create("policy");
+
+	tcase_add_checked_fixture(t, begin, end);
+	tcase_add_test(t, policy_names_the_issuer_as_ocsp_does);
+	tcase_add_test(t, policy_lets_the_responder_answer_and_nothing_else);
+	tcase_add_test(t, policy_lets_the_ca_key_answer_where_it_is_configured);
+	return t;
+}
