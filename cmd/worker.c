@@ -45,7 +45,9 @@ static void on_stop(void *ctx)
 	if (w->draining)
 		return;
 	w->draining = true;
-	http_server_drain(w->http, finish, w);
+	/* Told so while it starts: that comes to its end first. */
+	if (w->http != NULL)
+		http_server_drain(w->http, finish, w);
 }
 
 static enum rc open_tls(struct worker *w, struct why *why)
@@ -216,6 +218,8 @@ int worker_run(const struct child_args *args)
 	struct why why = WHY_NONE;
 	enum rc rc = open_all(&w, args, &why);
 
+	if (rc == RC_OK && w.draining)
+		http_server_drain(w.http, finish, &w);
 	if (rc == RC_OK)
 		rc = loop_run(w.r.loop);
 	if (rc != RC_OK)
