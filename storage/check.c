@@ -109,6 +109,10 @@ static void check_revoked_of(
 	struct bytes value;
 	bool listed = have(c, TREE_REVOKED, &key, &value);
 
+	key = key_scope_cert(s->shard, k);
+	if (have(c, TREE_SHARD, &key, &value) !=
+	        (is_bad(s->state) && s->shard != 0))
+		fault(c, "its shard does not say its state");
 	if (listed != is_bad(s->state))
 		fault(c,
 		        listed ? "is good, and in the revocation tree"
@@ -249,6 +253,62 @@ static void check_revoked(struct checker *c, struct bytes value)
 	        !rec_status_unpack(value, &s) || !is_bad(s.state) ||
 	        s.listed != listed)
 		fault(c, "its status differs");
+}
+
+static void check_shard(struct checker *c, struct bytes value)
+{
+	struct rec_status s;
+	struct cert_key k;
+	struct bytes found;
+	struct key key;
+
+	if (c->key.n != CERT_KEY_BYTES + 2 || !rec_status_unpack(value, &s)) {
+		fault(c, "does not read");
+		return;
+	}
+	memset(&k, 0, sizeof(k));
+	(void)key_read_cert(bytes_of(c->key.p, CERT_KEY_BYTES), &k);
+	memcpy(k.serial, c->key.p + c->key.n - STORE_SERIAL_BYTES,
+	        STORE_SERIAL_BYTES);
+	key = key_cert(&k);
+	if (!have(c, TREE_STATUS, &key, &found) || !bytes_eq(found, value))
+		fault(c, "its status differs");
+}
+
+static uint64_t count_below(struct checker *c, enum tree t, struct key prefix)
+{
+	struct walk w;
+	uint64_t n = 0;
+
+	walk_open(&w, c->v, t, key_bytes(&prefix));
+	for (bool on = walk_from(&w, BYTES_NONE); on; on = walk_next(&w))
+		n++;
+	walk_close(&w);
+	return n;
+}
+
+static void check_crl(struct checker *c, struct bytes value)
+{
+	struct store_crl r;
+	uint64_t listed;
+	struct key k;
+
+	if (!rec_crl_unpack(value, &r)) {
+		fault(c, "does not read");
+		return;
+	}
+	k = key_scope(r.authority, r.shard);
+	if (!key_is(c, &k))
+		fault(c, "is of another scope");
+	if (r.given < r.number)
+		fault(c, "its CRL has a number that was not given out");
+	listed = r.shard != 0
+	        ? count_below(c, TREE_SHARD, k)
+	        : count_below(c, TREE_REVOKED, key_u32(r.authority));
+	if (listed != r.listed)
+		fault(c, "%llu certificates are listed, %llu on record",
+		        (unsigned long long)listed,
+		        (unsigned long long)r.listed);
 }
 
 /* An index entry: its sequence stands at off in the key. */
@@ -465,6 +525,8 @@ static enum rc db_check(
 	walk_tree(&c, TREE_DEVICE, check_device);
 	walk_tree(&c, TREE_TOKEN, check_token);
 	walk_tree(&c, TREE_FEED, check_feed);
+	walk_tree(&c, TREE_SHARD, check_shard);
+	walk_tree(&c, TREE_CRL, check_crl);
 	check_audit(&c);
 	check_counts(&c);
 	mdb_txn_abort(v.txn);

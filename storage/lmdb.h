@@ -35,6 +35,16 @@ enum tree {
 	TREE_BLOCKED,   /* SPKI hash -> time */
 	TREE_AUDIT,     /* number -> hash, entry */
 	TREE_FEED,      /* position -> store_status_row */
+	TREE_REVOKED,     /* cert key -> rec_status, while held or revoked */
+	TREE_KEY,         /* SPKI hash, sequence -> nothing */
+	TREE_TOKEN,       /* token hash -> store_token */
+	TREE_QUOTA,       /* name -> store_quota */
+	TREE_AUTHORITY,   /* id -> store_authority, DER */
+	TREE_BLOCKED,     /* SPKI hash -> time */
+	TREE_AUDIT,       /* number -> hash, entry */
+	TREE_FEED,        /* position -> store_status_row */
+	TREE_SHARD,       /* authority, shard, serial -> as TREE_REVOKED */
+	TREE_CRL,         /* authority, shard -> store_crl */
 	TREE_COUNT
 };
 
@@ -99,6 +109,9 @@ bool view_authority(struct view *v, uint32_t id, struct store_authority *r,
 bool view_token(struct view *v, const uint8_t *hash, struct store_token *r);
 bool view_quota(struct view *v, const char *name, struct store_quota *r);
 bool view_ledger(struct view *v, struct rec_ledger *r);
+/* False when absent, and then r is a scope of which nothing is known. */
+bool view_crl(struct view *v, uint32_t authority, uint16_t shard,
+        struct store_crl *r);
 uint64_t view_count(struct view *v, enum tree t);
 /* What a broken record is answered as. */
 void view_broken(struct view *v);
@@ -165,6 +178,13 @@ void batch_turn_device(struct batch *b, struct rec_device *r,
 void batch_new_device(struct batch *b, struct rec_device *r, const char *id,
         const char *anchor, const char *note);
 
+/* --- lmdb_crl.c */
+/* The scopes of a certificate that was issued, or whose state turned: good to
+ * bad is +1, bad to good -1. */
+void batch_crl_issued(struct batch *b, const struct store_cert *c);
+void batch_crl_turned(
+        struct batch *b, const struct cert_key *c, uint16_t shard, int by);
+
 MUST_CHECK enum rc writer_start(struct db *db);
 void writer_stop(struct db *db); /* all callbacks have run */
 enum rc db_write(struct store *s, struct store_op *op);
@@ -194,6 +214,8 @@ enum rc op_quota_change(struct batch *b, struct store_quota_change *op);
 enum rc op_authority_put(struct batch *b, struct store_authority_put *op);
 enum rc op_key_block(struct batch *b, struct store_key_block *op);
 enum rc op_audit(struct batch *b, struct store_audit *op);
+enum rc op_crl_begin(struct batch *b, struct store_crl_begin *op);
+enum rc op_crl_commit(struct batch *b, struct store_crl_commit *op);
 
 enum rc db_read(struct store *s, struct store_op *op);
 enum rc read_list(struct view *v, struct store_list *op);
@@ -209,6 +231,16 @@ bool cursor_walk(
         struct walk *w, const struct store_cursor *c, const struct key *from);
 bool cursor_keep(struct store_cursor *c, struct bytes key);
 enum rc read_changes(struct view *v, struct store_changes *op);
+enum rc read_crl_scan(struct view *v, struct store_crl_scan *op);
+enum rc read_crl_last(struct view *v, struct store_crl_last *op);
+enum rc read_crl_list(struct view *v, struct store_crl_list *op);
+/* Where a paged walk goes on: the first entry after the cursor, from where it
+ * is new. RC_MALFORMED: the cursor is of another list. */
+MUST_CHECK enum rc cursor_check(
+        const struct store_cursor *c, struct bytes prefix, struct why *why);
+bool cursor_walk(
+        struct walk *w, const struct store_cursor *c, const struct key *from);
+bool cursor_keep(struct store_cursor *c, struct bytes key);
 
 /* --- lmdb_open.c, for check.c too */
 extern const char *const db_tree_names[TREE_COUNT];

@@ -362,6 +362,7 @@ static void put_intent(struct begin *t)
 	r.cert.begun_us = b->now_us;
 	r.cert.not_before_s = op->not_before_s;
 	r.cert.not_after_s = op->not_after_s;
+	r.cert.shard = op->shard;
 	r.cert.slot = b->v.db->slot;
 	rec_text(r.cert.device, sizeof(r.cert.device), op->device);
 	rec_text(r.cert.profile, sizeof(r.cert.profile), op->profile);

@@ -161,6 +161,7 @@ static void put_certificate(struct finish *f)
 	k = key_u64(c->sequence);
 	batch_append(b, TREE_BODY, &k);
 	f->status = (struct rec_status){ .state = CERT_ISSUED,
+		.shard = c->shard,
 		.sequence = c->sequence,
 		.status_us = b->now_us,
 		.not_after_s = c->not_after_s };
@@ -169,7 +170,9 @@ static void put_certificate(struct finish *f)
 	buf_reset(batch_record(b));
 	k = key_time_u64(c->not_after_s, c->sequence);
 	batch_put(b, TREE_EXPIRY, &k);
+	batch_crl_issued(b, c);
 	if (b->v.db->index_keys) {
+		buf_reset(batch_record(b));
 		k = key_hash_u64(c->spki_hash, c->sequence);
 		batch_put(b, TREE_KEY, &k);
 	}
@@ -263,6 +266,7 @@ static void abandon(
 {
 	struct key k = key_cert(&r->cert.key);
 	struct rec_status status = { .state = CERT_ABANDONED,
+		.shard = r->cert.shard,
 		.status_us = b->now_us,
 		.not_after_s = r->cert.not_after_s };
 

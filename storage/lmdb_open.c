@@ -26,6 +26,8 @@ const char *const db_tree_names[TREE_COUNT] = {
 	[TREE_BLOCKED] = "blocked",
 	[TREE_AUDIT] = "audit",
 	[TREE_FEED] = "feed",
+	[TREE_SHARD] = "shard",
+	[TREE_CRL] = "crl",
 };
 
 static enum rc open_rc(struct why *why, const char *what, int err)

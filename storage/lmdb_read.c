@@ -96,6 +96,7 @@ static enum rc read_status(struct view *v, struct store_status *op)
 		}
 		row->state = r.state;
 		row->reason = r.reason;
+		row->shard = r.shard;
 		row->status_us = r.status_us;
 		row->invalidity_s = r.invalidity_s;
 		row->not_after_s = r.not_after_s;
@@ -245,6 +246,12 @@ static enum rc read_any(struct view *v, struct store_op *op)
 		return read_revoke(v, (struct store_revoke *)op);
 	case KIND_CHANGES:
 		return read_changes(v, (struct store_changes *)op);
+	case KIND_CRL_SCAN:
+		return read_crl_scan(v, (struct store_crl_scan *)op);
+	case KIND_CRL_LAST:
+		return read_crl_last(v, (struct store_crl_last *)op);
+	case KIND_CRL_LIST:
+		return read_crl_list(v, (struct store_crl_list *)op);
 	default:
 		return why_set(&op->why, RC_UNSUPPORTED, "not a read");
 	}

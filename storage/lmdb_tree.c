@@ -113,6 +113,21 @@ bool view_quota(struct view *v, const char *name, struct store_quota *r)
 	return false;
 }
 
+bool view_crl(
+        struct view *v, uint32_t authority, uint16_t shard, struct store_crl *r)
+{
+	struct key k = key_scope(authority, shard);
+	struct bytes value;
+
+	*r = (struct store_crl){ .authority = authority, .shard = shard };
+	if (!view_get(v, TREE_CRL, &k, &value))
+		return false;
+	if (rec_crl_unpack(value, r))
+		return true;
+	view_broken(v);
+	return false;
+}
+
 bool view_ledger(struct view *v, struct rec_ledger *r)
 {
 	struct key k = key_text("ledger");

@@ -160,6 +160,8 @@ static void count_state(struct rec_ledger *l, enum cert_state s, bool enter)
 void batch_change_status(struct batch *b, const struct cert_key *c,
         struct rec_status *r, enum cert_state state, enum cert_reason reason)
 {
+	struct key k = key_cert(c);
+	struct key sharded = key_scope_cert(r->shard, c);
 	enum cert_state was = r->state;
 	uint64_t position = ++b->ledger.feed;
 	uint64_t listed = is_bad(was) ? r->listed : position;
@@ -176,12 +178,19 @@ void batch_change_status(struct batch *b, const struct cert_key *c,
 	r->position = position;
 	r->listed = is_bad(state) ? listed : 0;
 	batch_put_status(b, c, r);
-	if (is_bad(state))
+	if (is_bad(state)) {
 		batch_put(b, TREE_REVOKED, &k);
-	else if (is_bad(was))
+		if (r->shard != 0)
+			batch_put(b, TREE_SHARD, &sharded);
+	} else if (is_bad(was)) {
 		batch_delete(b, TREE_REVOKED, &k);
-	row = (struct store_status_row){ *c, state, reason, r->status_us,
-		r->invalidity_s, r->not_after_s, r->sequence };
+		if (r->shard != 0)
+			batch_delete(b, TREE_SHARD, &sharded);
+	}
+	if (is_bad(state) != is_bad(was))
+		batch_crl_turned(b, c, r->shard, is_bad(state) ? 1 : -1);
+	row = (struct store_status_row){ *c, state, reason, r->shard,
+		r->status_us, r->invalidity_s, r->not_after_s, r->sequence };
 	at = key_u64(r->position);
 	rec_feed_pack(batch_record(b), &row);
 	batch_append(b, TREE_FEED, &at);
@@ -216,6 +225,10 @@ static enum rc apply(struct batch *b, struct store_op *op)
 		return op_key_block(b, (struct store_key_block *)op);
 	case KIND_AUDIT:
 		return op_audit(b, (struct store_audit *)op);
+	case KIND_CRL_BEGIN:
+		return op_crl_begin(b, (struct store_crl_begin *)op);
+	case KIND_CRL_COMMIT:
+		return op_crl_commit(b, (struct store_crl_commit *)op);
 	default:
 		return why_set(&op->why, RC_UNSUPPORTED, "not a write");
 	}

@@ -97,6 +97,22 @@ struct key key_u64_cert(uint64_t v, const struct cert_key *c)
 	return k;
 }
 
+struct key key_scope(uint32_t authority, uint16_t shard)
+{
+	struct key k = key_u32(authority);
+
+	key_add_be(&k, shard, 2);
+	return k;
+}
+
+struct key key_scope_cert(uint16_t shard, const struct cert_key *c)
+{
+	struct key k = key_scope(c->authority, shard);
+
+	key_add(&k, c->serial, STORE_SERIAL_BYTES);
+	return k;
+}
+
 /* Times before 1970 come first: the sign bit is turned over. */
 struct key key_time_u64(int64_t t, uint64_t v)
 {
@@ -314,6 +330,7 @@ void rec_issue_pack(struct buf *out, const struct rec_issue *r)
 	pack_i64(out, c->issued_us);
 	pack_i64(out, c->not_before_s);
 	pack_i64(out, c->not_after_s);
+	pack_u16(out, c->shard);
 	pack_u32(out, r->node);
 	pack_u64(out, c->slot);
 	pack_u64(out, r->txn);
@@ -347,6 +364,7 @@ bool rec_issue_unpack(struct bytes in, struct rec_issue *r)
 	c->issued_us = unpack_i64(&u);
 	c->not_before_s = unpack_i64(&u);
 	c->not_after_s = unpack_i64(&u);
+	c->shard = unpack_u16(&u);
 	r->node = unpack_u32(&u);
 	c->slot = unpack_u64(&u);
 	r->txn = unpack_u64(&u);
@@ -529,6 +547,7 @@ void rec_feed_pack(struct buf *out, const struct store_status_row *r)
 	pack_cert_key(out, &r->key);
 	pack_u8(out, (uint8_t)r->state);
 	pack_u8(out, (uint8_t)r->reason);
+	pack_u16(out, r->shard);
 	pack_i64(out, r->status_us);
 	pack_i64(out, r->invalidity_s);
 	pack_i64(out, r->not_after_s);
@@ -542,10 +561,49 @@ bool rec_feed_unpack(struct bytes in, struct store_status_row *r)
 	unpack_cert_key(&u, &r->key);
 	r->state = (enum cert_state)unpack_u8(&u);
 	r->reason = (enum cert_reason)unpack_u8(&u);
+	r->shard = unpack_u16(&u);
 	r->status_us = unpack_i64(&u);
 	r->invalidity_s = unpack_i64(&u);
 	r->not_after_s = unpack_i64(&u);
 	r->sequence = unpack_u64(&u);
+	return unpack_done(&u);
+}
+
+void rec_crl_pack(struct buf *out, const struct store_crl *r)
+{
+	pack_u8(out, RECORD_VERSION);
+	pack_u32(out, r->authority);
+	pack_u16(out, r->shard);
+	pack_u64(out, r->given);
+	pack_u64(out, r->number);
+	pack_i64(out, r->this_update_s);
+	pack_i64(out, r->next_update_s);
+	pack_i64(out, r->regular_s);
+	pack_u64(out, r->position);
+	pack_u64(out, r->count);
+	pack_u64(out, r->bytes);
+	pack_hash(out, r->hash);
+	pack_u64(out, r->listed);
+	pack_i64(out, r->ends_s);
+}
+
+bool rec_crl_unpack(struct bytes in, struct store_crl *r)
+{
+	struct unpack u = open_record(in);
+
+	r->authority = unpack_u32(&u);
+	r->shard = unpack_u16(&u);
+	r->given = unpack_u64(&u);
+	r->number = unpack_u64(&u);
+	r->this_update_s = unpack_i64(&u);
+	r->next_update_s = unpack_i64(&u);
+	r->regular_s = unpack_i64(&u);
+	r->position = unpack_u64(&u);
+	r->count = unpack_u64(&u);
+	r->bytes = unpack_u64(&u);
+	unpack_hash(&u, r->hash);
+	r->listed = unpack_u64(&u);
+	r->ends_s = unpack_i64(&u);
 	return unpack_done(&u);
 }
 

@@ -25,6 +25,8 @@ struct key key_cert(const struct cert_key *c);
 /* In the order of turning bad: random serials would touch a page each. */
 struct key key_listed(const struct cert_key *c, uint64_t listed);
 struct key key_u64_cert(uint64_t v, const struct cert_key *c);
+struct key key_scope(uint32_t authority, uint16_t shard);
+struct key key_scope_cert(uint16_t shard, const struct cert_key *c);
 /* Signed times sort, too. */
 struct key key_time_u64(int64_t t, uint64_t v);
 /* Reading keys back; false when the length is wrong. */
@@ -137,6 +139,9 @@ bool rec_blocked_unpack(struct bytes in, int64_t *blocked_us);
 
 void rec_feed_pack(struct buf *out, const struct store_status_row *r);
 bool rec_feed_unpack(struct bytes in, struct store_status_row *r);
+
+void rec_crl_pack(struct buf *out, const struct store_crl *r);
+bool rec_crl_unpack(struct bytes in, struct store_crl *r);
 
 /* What the hash of an entry covers, after the hash of the one before. */
 void rec_audit_pack(struct buf *out, const struct store_audit_row *r);

@@ -229,6 +229,21 @@ enum rc store_audit(struct store *s, struct store_audit *op)
 	return write_op(s, &c);
 }
 
+enum rc store_crl_begin(struct store *s, struct store_crl_begin *op)
+{
+	struct check c = check_op(&op->op, KIND_CRL_BEGIN);
+
+	need_length(&c, "the list", op->n_also, STORE_ROWS_MAX);
+	return write_op(s, &c);
+}
+
+enum rc store_crl_commit(struct store *s, struct store_crl_commit *op)
+{
+	struct check c = check_op(&op->op, KIND_CRL_COMMIT);
+
+	return write_op(s, &c);
+}
+
 /* --- reads */
 
 enum rc store_fetch(struct store *s, struct store_fetch *op)
@@ -333,4 +348,27 @@ enum rc store_changes(struct store *s, struct store_changes *op)
 	op->op.why.text[0] = '\0';
 	op->op.rc = s->engine->read(s, &op->op);
 	return op->op.rc;
+}
+
+enum rc store_crl_scan(struct store *s, struct store_crl_scan *op)
+{
+	struct check c = check_op(&op->op, KIND_CRL_SCAN);
+
+	need_length(&c, "the list", op->max, STORE_ROWS_MAX);
+	return read_op(s, &c);
+}
+
+enum rc store_crl_last(struct store *s, struct store_crl_last *op)
+{
+	struct check c = check_op(&op->op, KIND_CRL_LAST);
+
+	return read_op(s, &c);
+}
+
+enum rc store_crl_list(struct store *s, struct store_crl_list *op)
+{
+	struct check c = check_op(&op->op, KIND_CRL_LIST);
+
+	need_length(&c, "the list", op->max, STORE_ROWS_MAX);
+	return read_op(s, &c);
 }

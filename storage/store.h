@@ -143,7 +143,8 @@ struct store_cert {
 	int64_t invalidity_s; /* invalidityDate; 0 is none */
 	int64_t not_before_s;
 	int64_t not_after_s;
-	uint64_t slot; /* of the process that made the intent */
+	uint16_t shard; /* of the CRL that its URL names; 0: the full one */
+	uint64_t slot;  /* of the process that made the intent */
 	char device[STORE_DEVICE_ID_MAX + 1];
 	char profile[STORE_NAME_MAX + 1];
 	char requester[STORE_ACTOR_MAX + 1]; /* T1's actor */
@@ -189,6 +190,7 @@ struct store_issue_begin {
 	uint64_t device_version;
 	uint64_t authority_version;
 	uint32_t max_active;
+	uint16_t shard; /* as store_cert has it; fixed for good */
 	int64_t not_before_s, not_after_s;
 	int64_t retry_after_us;
 	uint8_t spki_hash[STORE_HASH_BYTES];
@@ -344,6 +346,7 @@ struct store_status_row {
 	struct cert_key key;
 	enum cert_state state;
 	enum cert_reason reason;
+	uint16_t shard;
 	int64_t status_us, invalidity_s, not_after_s;
 	uint64_t sequence;
 };
@@ -543,6 +546,103 @@ struct store_authority_get { /* by id */
 };
 MUST_CHECK enum rc store_authority_get(
         struct store *s, struct store_authority_get *op);
+
+/* --- CRLs: one series of numbers for each scope, which is an authority and a
+ * shard (0: the full CRL). Numbers only rise (DESIGN rule 9). */
+struct store_crl {
+	uint32_t authority;
+	uint16_t shard;
+	uint64_t given; /* the newest number that was given out */
+	/* The newest that was committed; all 0 before the first. */
+	uint64_t number;
+	int64_t this_update_s, next_update_s;
+	int64_t regular_s; /* thisUpdate of the newest regular one */
+	uint64_t position; /* of the feed: later changes are not in it */
+	uint64_t count;    /* of entries */
+	uint64_t bytes;
+	uint8_t hash[STORE_HASH_BYTES];
+	/* Of the scope itself. */
+	uint64_t listed; /* certificates that are held or revoked now */
+	int64_t ends_s;  /* none of its certificates lives longer; whole days */
+};
+
+/* Give out a number, durably before it is used: the greater of the last + 1 and
+ * Unix time. The number is the lease, too: a later begin takes it away. A CRL
+ * covers all authorities of the same issuer name and key: also names those
+ * beside the one whose series it is. RC_NOTFOUND: no such authority. RC_FENCED:
+ * this process's slot was given up. */
+struct store_crl_begin {
+	struct store_op op;
+	uint32_t authority;
+	uint16_t shard;
+	const uint32_t *also;
+	size_t n_also;
+	/* out */
+	uint64_t number;
+	int64_t now_s; /* to date it by: the clock, or its floor (rule 11) */
+	/* Entries whose certificate ended before this have been on a regular
+	 * CRL since and may go (RFC 5280 section 3.3). */
+	int64_t ended_before_s;
+	uint64_t position;
+	uint64_t listed; /* over all authorities that it covers */
+};
+MUST_CHECK enum rc store_crl_begin(struct store *s, struct store_crl_begin *op);
+
+struct store_crl_row {
+	uint8_t serial[STORE_SERIAL_BYTES];
+	enum cert_reason reason; /* certificateHold while held */
+	int64_t revoked_s;
+	int64_t invalidity_s; /* 0: none */
+};
+/* Held and revoked certificates of a scope by serial, at most STORE_ROWS_MAX at
+ * a time. What stays in the list throughout a walk is neither skipped nor
+ * repeated. */
+struct store_crl_scan {
+	struct store_op op;
+	uint32_t authority;
+	uint16_t shard;
+	int64_t ended_before_s; /* leave those out */
+	struct store_cursor cursor;
+	struct store_crl_row *rows; /* the caller's array */
+	size_t max;
+	/* out */
+	size_t n;
+	size_t seen; /* n and those left out */
+	bool more;
+	uint64_t position; /* of the feed in that snapshot */
+};
+MUST_CHECK enum rc store_crl_scan(struct store *s, struct store_crl_scan *op);
+
+/* What was made under a number. RC_FENCED: the lease is another's. Twice is
+ * RC_OK. */
+struct store_crl_commit {
+	struct store_op op;
+	struct store_crl crl; /* authority, shard, number to hash in; all out */
+	bool regular;         /* made by schedule */
+};
+MUST_CHECK enum rc store_crl_commit(
+        struct store *s, struct store_crl_commit *op);
+
+/* RC_NOTFOUND: nothing was issued or numbered in that scope yet. */
+struct store_crl_last {
+	struct store_op op;
+	uint32_t authority;
+	uint16_t shard;
+	/* out */
+	struct store_crl crl;
+};
+MUST_CHECK enum rc store_crl_last(struct store *s, struct store_crl_last *op);
+/* All scopes, by authority and shard. */
+struct store_crl_list {
+	struct store_op op;
+	struct store_cursor cursor;
+	struct store_crl *rows;
+	size_t max;
+	/* out */
+	size_t n;
+	bool more;
+};
+MUST_CHECK enum rc store_crl_list(struct store *s, struct store_crl_list *op);
 
 /* --- public keys that are known to be compromised: no T1 passes for them */
 struct store_key_block {

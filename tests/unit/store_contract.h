@@ -16,5 +16,6 @@ void contract_records(TCase *tc);
 void contract_revoke(TCase *tc);
 void contract_lists(TCase *tc);
 void contract_model(TCase *tc);
+void contract_crl(TCase *tc);
 
 #endif

@@ -41,6 +41,8 @@ static bool harmless_twice(const struct store_op *op)
 	case KIND_AUTHORITY_PUT:
 	case KIND_KEY_BLOCK:
 	case KIND_QUOTA_PUT:
+	case KIND_CRL_BEGIN:
+	case KIND_CRL_COMMIT:
 		return true;
 	case KIND_SET_STATUS:
 		return ((const struct store_set_status *)op)->change ==

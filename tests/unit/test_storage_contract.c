@@ -40,6 +40,7 @@ static void add(Suite *s, const char *name, SFun open)
 	contract_revoke(tc);
 	contract_lists(tc);
 	contract_model(tc);
+	contract_crl(tc);
 	suite_add_tcase(s, tc);
 }
 
