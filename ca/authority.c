@@ -76,6 +76,18 @@ static enum rc check_issues(const struct cert *c, const char *what,
 	return rc;
 }
 
+/* What its CRLs may be, and say. */
+static void read_crl_facts(struct authority *a, const struct cert *c)
+{
+	uint64_t path_len;
+	uint32_t usage;
+	bool present;
+
+	a->signs_crls = cert_key_usage(c, &usage, &present, NULL) == RC_OK &&
+	        (!present || (usage & USAGE_CRL_SIGN) != 0);
+	a->issues_no_cas = cert_path_len(c, &path_len) && path_len == 0;
+}
+
 static enum rc read_facts(struct authority *a, struct why *why)
 {
 	struct spki spki;
@@ -93,6 +105,7 @@ static enum rc read_facts(struct authority *a, struct why *why)
 	a->not_before_s = c.not_before_s;
 	a->not_after_s = c.not_after_s;
 	a->sig_alg = alg_bytes(alg_of_key(spki.type));
+	read_crl_facts(a, &c);
 	return sha256(a->der, a->cert_hash);
 }
 

@@ -19,6 +19,8 @@ struct authority {
 	struct bytes key_id;  /* subjectKeyIdentifier's content */
 	uint8_t cert_hash[STORE_HASH_BYTES];
 	int64_t not_before_s, not_after_s;
+	bool signs_crls;     /* keyUsage cRLSign (RFC 5280 section 4.2.1.3) */
+	bool issues_no_cas;  /* pathLenConstraint 0 */
 	struct bytes *chain; /* DER certificates above it, issuer first */
 	size_t n_chain;
 	struct bytes sig_alg; /* AlgorithmIdentifier that its key signs with */

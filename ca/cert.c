@@ -216,6 +216,18 @@ enum rc cert_is_ca(const struct cert *c, bool *ca, struct why *why)
 	return rc;
 }
 
+bool cert_path_len(const struct cert *c, uint64_t *len)
+{
+	const struct cert_ext *ext = cert_ext(c, OID_BASIC_CONSTRAINTS);
+	struct der in;
+	bool ca;
+
+	return ext != NULL &&
+	        der_open(ext->value, DER_SEQUENCE, &in, "", NULL) == RC_OK &&
+	        der_bool(&in, &ca, "", NULL) == RC_OK && der_more(&in) &&
+	        der_integer_u64(&in, UINT64_MAX, len, "", NULL) == RC_OK;
+}
+
 enum rc cert_key_usage(
         const struct cert *c, uint32_t *bits, bool *present, struct why *why)
 {

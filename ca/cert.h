@@ -46,6 +46,8 @@ const struct cert_ext *cert_ext(const struct cert *c, enum oid oid);
 
 /* Section 4.2.1.9; absent: not a CA. */
 MUST_CHECK enum rc cert_is_ca(const struct cert *c, bool *ca, struct why *why);
+/* Section 4.2.1.9, pathLenConstraint; false when there is none. */
+bool cert_path_len(const struct cert *c, uint64_t *len);
 /* Section 4.2.1.3, bit 0 is digitalSignature; absent: *present is false. */
 MUST_CHECK enum rc cert_key_usage(
         const struct cert *c, uint32_t *bits, bool *present, struct why *why);

@@ -98,7 +98,7 @@ enum rc op_crl_begin(struct batch *b, struct store_crl_begin *op)
 	if (!view_authority(&b->v, op->authority, &a, &der))
 		return why_set(&op->op.why, RC_NOTFOUND, "no such authority");
 	(void)view_crl(&b->v, op->authority, op->shard, &r);
-	last = r.given;
+	last = r.given > op->above ? r.given : op->above;
 	op->listed = r.listed;
 	look_at_also(b, op, &last, &op->listed);
 	op->now_s = now_us / 1000000;

@@ -566,8 +566,8 @@ struct store_crl {
 	int64_t ends_s;  /* none of its certificates lives longer; whole days */
 };
 
-/* Give out a number, durably before it is used: the greater of the last + 1 and
- * Unix time. The number is the lease, too: a later begin takes it away. A CRL
+/* Give out a number, durably before it is used: the greatest of the last + 1,
+ * above + 1 and Unix time. The number is the lease, too: a later begin takes it away. A CRL
  * covers all authorities of the same issuer name and key: also names those
  * beside the one whose series it is. RC_NOTFOUND: no such authority. RC_FENCED:
  * this process's slot was given up. */
@@ -577,6 +577,7 @@ struct store_crl_begin {
 	uint16_t shard;
 	const uint32_t *also;
 	size_t n_also;
+	uint64_t above; /* one that is known to be published; 0 */
 	/* out */
 	uint64_t number;
 	int64_t now_s; /* to date it by: the clock, or its floor (rule 11) */

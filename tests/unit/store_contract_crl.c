@@ -165,6 +165,18 @@ START_TEST(crl_number_rises_over_all_authorities_it_covers)
 }
 END_TEST
 
+/* A restored store knows less than readers do (DESIGN rule 9). */
+START_TEST(crl_number_is_above_what_is_published)
+{
+	struct store_crl_begin op = { .op = operator, .above = UINT32_MAX };
+
+	op.authority = h->authority;
+	ck_assert_int_eq(HELP_DO(h, store_crl_begin, &op), RC_OK);
+	ck_assert_uint_ge(op.number, UINT32_MAX + UINT64_C(1));
+	ck_assert_uint_gt(begin(0).number, op.number);
+}
+END_TEST
+
 START_TEST(crl_of_no_authority_is_not_found)
 {
 	struct store_crl_begin op = { .op = operator, .authority = 77 };
@@ -328,6 +340,7 @@ void contract_crl(TCase *tc)
 	tcase_add_test(tc, crl_number_rises_when_the_clock_goes_back);
 	tcase_add_test(tc, crl_number_of_each_scope_is_its_own);
 	tcase_add_test(tc, crl_number_rises_over_all_authorities_it_covers);
+	tcase_add_test(tc, crl_number_is_above_what_is_published);
 	tcase_add_test(tc, crl_of_no_authority_is_not_found);
 	tcase_add_test(tc, crl_commit_is_fenced_by_a_later_begin);
 	tcase_add_test(tc, crl_commit_without_a_begin_is_fenced);

@@ -1,0 +1,347 @@
+#include "ca/crl.h"
+
+#include "der/oid.h"
+#include "der/writer.h"
+
+#define VERSION_V2 1
+
+/* --- writing */
+
+static void put_ext(struct buf *b, enum oid oid, bool critical,
+        void (*put)(struct buf *b, const void *ctx), const void *ctx)
+{
+	size_t ext = der_begin(b, DER_SEQUENCE), value;
+
+	der_put_oid(b, oid_bytes(oid));
+	if (critical)
+		der_put_bool(b, true);
+	value = der_begin(b, DER_OCTET_STRING);
+	put(b, ctx);
+	der_end(b, value);
+	der_end(b, ext);
+}
+
+static void put_reason(struct buf *b, const void *ctx)
+{
+	const struct store_crl_row *row = ctx;
+	const uint8_t reason = (uint8_t)row->reason;
+
+	der_put(b, DER_ENUMERATED, bytes_of(&reason, 1));
+}
+
+/* Section 5.3.2: GeneralizedTime at any date. */
+static void put_invalidity(struct buf *b, const void *ctx)
+{
+	const struct store_crl_row *row = ctx;
+
+	der_put_generalized_time(b, row->invalidity_s);
+}
+
+void crl_put_entry(struct buf *b, const struct store_crl_row *row)
+{
+	size_t entry = der_begin(b, DER_SEQUENCE), exts;
+
+	der_put_unsigned(b, BYTES_ARRAY(row->serial));
+	der_put_time(b, row->revoked_s);
+	if (row->reason != REASON_UNSPECIFIED || row->invalidity_s != 0) {
+		exts = der_begin(b, DER_SEQUENCE);
+		if (row->reason != REASON_UNSPECIFIED)
+			put_ext(b, OID_CRL_REASON, false, put_reason, row);
+		if (row->invalidity_s != 0)
+			put_ext(b, OID_INVALIDITY_DATE, false, put_invalidity,
+			        row);
+		der_end(b, exts);
+	}
+	der_end(b, entry);
+}
+
+static void put_key_id(struct buf *b, const void *ctx)
+{
+	const struct crl_frame *f = ctx;
+	size_t seq = der_begin(b, DER_SEQUENCE);
+
+	der_put(b, DER_CONTEXT(0), f->key_id);
+	der_end(b, seq);
+}
+
+static void put_number(struct buf *b, const void *ctx)
+{
+	const struct crl_frame *f = ctx;
+
+	der_put_u64(b, f->number);
+}
+
+/* Section 5.2.5. The names are those of the distribution point in the
+ * certificates: that is how a reader finds that the two belong together
+ * (section 6.3.3). */
+static void put_idp(struct buf *b, const void *ctx)
+{
+	const struct crl_frame *f = ctx;
+	static const uint8_t yes = 0xff;
+	size_t seq = der_begin(b, DER_SEQUENCE);
+	size_t point = der_begin(b, DER_CONTEXT_CONS(0));
+	size_t names = der_begin(b, DER_CONTEXT_CONS(0));
+
+	for (size_t i = 0; i < f->n_urls; i++)
+		der_put(b, DER_CONTEXT(6), bytes_str(f->urls[i]));
+	der_end(b, names);
+	der_end(b, point);
+	if (f->only_user_certs)
+		der_put(b, DER_CONTEXT(1), bytes_of(&yes, 1));
+	der_end(b, seq);
+}
+
+void crl_put_tail(struct buf *b, const struct crl_frame *f)
+{
+	size_t explicit = der_begin(b, DER_CONTEXT_CONS(0));
+	size_t seq = der_begin(b, DER_SEQUENCE);
+
+	put_ext(b, OID_AUTHORITY_KEY_ID, false, put_key_id, f);
+	put_ext(b, OID_CRL_NUMBER, false, put_number, f);
+	if (f->shard)
+		put_ext(b, OID_ISSUING_DISTRIBUTION_POINT, true, put_idp, f);
+	der_end(b, seq);
+	der_end(b, explicit);
+}
+
+void crl_put_head(struct buf *b, const struct crl_frame *f,
+        uint64_t entries_bytes, size_t tail_bytes)
+{
+	struct buf fields = BUF_INIT(CRL_FRAME_MAX_BYTES);
+
+	if (entries_bytes > DER_ELEMENT_MAX_BYTES) {
+		b->failed = RC_TOOBIG;
+		return;
+	}
+	der_put_u64(&fields, VERSION_V2);
+	der_put_raw(&fields, f->sig_alg);
+	der_put_raw(&fields, f->issuer);
+	der_put_time(&fields, f->this_update_s);
+	der_put_time(&fields, f->next_update_s);
+	if (entries_bytes > 0)
+		der_put_header(&fields, DER_SEQUENCE, (size_t)entries_bytes);
+	der_put_header(
+	        b, DER_SEQUENCE, fields.n + (size_t)entries_bytes + tail_bytes);
+	buf_add(b, buf_bytes(&fields));
+	if (fields.failed != RC_OK && b->failed == RC_OK)
+		b->failed = fields.failed;
+	buf_free(&fields);
+}
+
+void crl_put_outer(struct buf *head, struct buf *end, struct bytes sig_alg,
+        struct bytes signature, uint64_t tbs_bytes)
+{
+	der_put_raw(end, sig_alg);
+	der_put_bits(end, signature);
+	if (tbs_bytes > DER_ELEMENT_MAX_BYTES)
+		head->failed = RC_TOOBIG;
+	else
+		der_put_header(head, DER_SEQUENCE, (size_t)tbs_bytes + end->n);
+}
+
+/* --- reading */
+
+static enum rc read_ext(struct der *d, struct bytes *oid, bool *critical,
+        struct bytes *value, struct why *why)
+{
+	struct der in;
+	enum rc rc = der_enter(d, DER_SEQUENCE, &in, "Extension", why);
+
+	*critical = false;
+	if (rc == RC_OK)
+		rc = der_oid(&in, oid, "extnID", why);
+	if (rc == RC_OK && der_at(&in, DER_BOOLEAN)) {
+		rc = der_bool(&in, critical, "critical", why);
+		if (rc == RC_OK && !*critical)
+			rc = why_set(why, RC_MALFORMED,
+			        "critical: DEFAULT FALSE is encoded");
+	}
+	if (rc == RC_OK)
+		rc = der_octet_string(&in, value, "extnValue", why);
+	return rc == RC_OK ? der_done(&in, "Extension", why) : rc;
+}
+
+static enum rc read_key_id(
+        struct bytes value, struct bytes *out, struct why *why)
+{
+	struct der in;
+	bool present;
+	enum rc rc = der_open(
+	        value, DER_SEQUENCE, &in, "authorityKeyIdentifier", why);
+
+	if (rc == RC_OK)
+		rc = der_optional(&in, DER_CONTEXT(0), out, &present,
+		        "keyIdentifier", why);
+	return rc;
+}
+
+static enum rc read_number(struct bytes value, uint64_t *out, struct why *why)
+{
+	struct der in = der_of(value);
+	enum rc rc = der_integer_u64(&in, UINT64_MAX, out, "cRLNumber", why);
+
+	return rc == RC_OK ? der_done(&in, "cRLNumber", why) : rc;
+}
+
+static enum rc read_crl_ext(struct crl *out, struct der *d, struct why *why)
+{
+	struct bytes oid, value;
+	bool critical;
+	enum rc rc = read_ext(d, &oid, &critical, &value, why);
+
+	if (rc != RC_OK)
+		return rc;
+	if (oid_is(oid, OID_AUTHORITY_KEY_ID))
+		return read_key_id(value, &out->key_id, why);
+	if (oid_is(oid, OID_CRL_NUMBER)) {
+		out->has_number = true;
+		return read_number(value, &out->number, why);
+	}
+	if (oid_is(oid, OID_ISSUING_DISTRIBUTION_POINT))
+		out->idp = value;
+	else if (critical)
+		return why_set(why, RC_UNSUPPORTED,
+		        "crlExtensions: an unknown critical one (RFC 5280 "
+		        "section 5.2)");
+	return RC_OK;
+}
+
+static enum rc read_exts(struct crl *out, struct der *d, struct why *why)
+{
+	struct der explicit, in;
+	enum rc rc;
+
+	if (!der_at(d, DER_CONTEXT_CONS(0)))
+		return RC_OK;
+	rc = der_enter(d, DER_CONTEXT_CONS(0), &explicit, "crlExtensions", why);
+	if (rc == RC_OK)
+		rc = der_enter(
+		        &explicit, DER_SEQUENCE, &in, "crlExtensions", why);
+	if (rc == RC_OK)
+		rc = der_done(&explicit, "crlExtensions", why);
+	while (rc == RC_OK && der_more(&in))
+		rc = read_crl_ext(out, &in, why);
+	return rc;
+}
+
+static enum rc read_times(struct crl *out, struct der *d, struct why *why)
+{
+	enum rc rc = der_time(d, &out->this_update_s, "thisUpdate", why);
+
+	out->has_next_update =
+	        der_at(d, DER_UTC_TIME) || der_at(d, DER_GENERALIZED_TIME);
+	if (rc == RC_OK && out->has_next_update)
+		rc = der_time(d, &out->next_update_s, "nextUpdate", why);
+	return rc;
+}
+
+static enum rc read_tbs(struct crl *out, struct bytes *alg, struct why *why)
+{
+	uint64_t version;
+	bool present;
+	struct der in;
+	enum rc rc = der_open(out->tbs, DER_SEQUENCE, &in, "TBSCertList", why);
+
+	if (rc == RC_OK)
+		rc = der_integer_u64(&in, VERSION_V2, &version, "version", why);
+	if (rc == RC_OK && version != VERSION_V2)
+		return why_set(why, RC_UNSUPPORTED,
+		        "version is not v2 (RFC 5280 section 5.1.2.1)");
+	if (rc == RC_OK)
+		rc = der_expect_full(&in, DER_SEQUENCE, alg, "signature", why);
+	if (rc == RC_OK)
+		rc = der_expect_full(
+		        &in, DER_SEQUENCE, &out->issuer, "issuer", why);
+	if (rc == RC_OK)
+		rc = read_times(out, &in, why);
+	if (rc == RC_OK)
+		rc = der_optional(&in, DER_SEQUENCE, &out->entries, &present,
+		        "revokedCertificates", why);
+	if (rc == RC_OK && present && out->entries.n == 0)
+		return why_set(why, RC_MALFORMED,
+		        "revokedCertificates is empty (RFC 5280 section "
+		        "5.1.2.6)");
+	if (rc == RC_OK)
+		rc = read_exts(out, &in, why);
+	return rc == RC_OK ? der_done(&in, "TBSCertList", why) : rc;
+}
+
+enum rc crl_parse(struct crl *out, struct bytes der, struct why *why)
+{
+	struct bytes alg;
+	struct der in;
+	enum rc rc = der_open(der, DER_SEQUENCE, &in, "CertificateList", why);
+
+	*out = (struct crl){ .has_number = false };
+	if (rc == RC_OK)
+		rc = der_expect_full(
+		        &in, DER_SEQUENCE, &out->tbs, "tbsCertList", why);
+	if (rc == RC_OK)
+		rc = der_expect_full(&in, DER_SEQUENCE, &out->sig_alg,
+		        "signatureAlgorithm", why);
+	if (rc == RC_OK)
+		rc = der_bit_octets(
+		        &in, &out->signature, "signatureValue", why);
+	if (rc == RC_OK)
+		rc = der_done(&in, "CertificateList", why);
+	if (rc == RC_OK)
+		rc = read_tbs(out, &alg, why);
+	if (rc == RC_OK && !bytes_eq(alg, out->sig_alg))
+		return why_set(why, RC_MALFORMED,
+		        "signatureAlgorithm differs from the TBS's (RFC 5280 "
+		        "section 5.1.1.2)");
+	return rc;
+}
+
+static enum rc read_entry_ext(
+        struct crl_entry *out, struct der *d, struct why *why)
+{
+	struct bytes oid, value, reason;
+	bool critical;
+	struct der in;
+	enum rc rc = read_ext(d, &oid, &critical, &value, why);
+
+	if (rc != RC_OK)
+		return rc;
+	in = der_of(value);
+	if (oid_is(oid, OID_CRL_REASON)) {
+		rc = der_expect(
+		        &in, DER_ENUMERATED, &reason, "reasonCode", why);
+		/* Section 5.3.1 has no value past 10. */
+		if (rc == RC_OK && (reason.n != 1 || reason.p[0] > 10))
+			rc = why_set(why, RC_MALFORMED,
+			        "reasonCode: no such reason");
+		out->has_reason = rc == RC_OK;
+		out->reason = rc == RC_OK ? reason.p[0] : 0;
+	} else if (oid_is(oid, OID_INVALIDITY_DATE)) {
+		rc = der_generalized_time(
+		        &in, &out->invalidity_s, "invalidityDate", why);
+	} else {
+		return critical ? why_set(why, RC_UNSUPPORTED,
+		                          "crlEntryExtensions: an unknown "
+		                          "critical one")
+		                : RC_OK;
+	}
+	return rc == RC_OK ? der_done(&in, "crlEntryExtensions", why) : rc;
+}
+
+enum rc crl_read_entry(struct der *d, struct crl_entry *out, struct why *why)
+{
+	struct der in, exts;
+	enum rc rc = der_enter(d, DER_SEQUENCE, &in, "revokedCertificate", why);
+
+	*out = (struct crl_entry){ .has_reason = false };
+	if (rc == RC_OK)
+		rc = der_integer_unsigned(
+		        &in, &out->serial, "userCertificate", why);
+	if (rc == RC_OK)
+		rc = der_time(&in, &out->revoked_s, "revocationDate", why);
+	if (rc != RC_OK || !der_more(&in))
+		return rc;
+	rc = der_enter(&in, DER_SEQUENCE, &exts, "crlEntryExtensions", why);
+	if (rc == RC_OK)
+		rc = der_done(&in, "revokedCertificate", why);
+	while (rc == RC_OK && der_more(&exts))
+		rc = read_entry_ext(out, &exts, why);
+	return rc;
+}
