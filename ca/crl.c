@@ -1,7 +1,9 @@
 #include "ca/crl.h"
 
+#include "conf/conf.h"
 #include "der/oid.h"
 #include "der/writer.h"
+#include <string.h>
 
 #define VERSION_V2 1
 
@@ -137,6 +139,27 @@ void crl_put_outer(struct buf *head, struct buf *end, struct bytes sig_alg,
 		head->failed = RC_TOOBIG;
 	else
 		der_put_header(head, DER_SEQUENCE, (size_t)tbs_bytes + end->n);
+}
+
+const char *crl_shard_text(char out[CRL_SHARD_DIGITS + 1], unsigned shard)
+{
+	for (int i = CRL_SHARD_DIGITS; i-- > 0; shard /= 10)
+		out[i] = (char)('0' + shard % 10);
+	out[CRL_SHARD_DIGITS] = '\0';
+	return out;
+}
+
+void crl_put_url(struct buf *out, const char *url, const char *text)
+{
+	const char *at = strstr(url, CONF_SHARD_VARIABLE);
+
+	if (at == NULL) {
+		buf_add_str(out, url);
+		return;
+	}
+	buf_add(out, bytes_of(url, (size_t)(at - url)));
+	buf_add_str(out, text);
+	buf_add_str(out, at + strlen(CONF_SHARD_VARIABLE));
 }
 
 /* --- reading */

@@ -45,6 +45,12 @@ void crl_put_head(struct buf *b, const struct crl_frame *f,
 void crl_put_outer(struct buf *head, struct buf *end, struct bytes sig_alg,
         struct bytes signature, uint64_t tbs_bytes);
 
+/* A shard's number as it stands in names and URLs. */
+#define CRL_SHARD_DIGITS 3
+const char *crl_shard_text(char out[CRL_SHARD_DIGITS + 1], unsigned shard);
+/* Append url with text in place of its CONF_SHARD_VARIABLE. */
+void crl_put_url(struct buf *out, const char *url, const char *text);
+
 /* All views are borrowed from the input. */
 struct crl {
 	struct bytes tbs;

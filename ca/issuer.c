@@ -197,6 +197,7 @@ static void fill_begin(struct job *job, const struct draft_input *in)
 	b->device_version = grant_device_version(g);
 	b->authority_version = grant_authority_version(g);
 	b->max_active = grant_profile(g)->max_active;
+	b->shard = profile_shard(in->profile, job->draft.serial);
 	b->not_before_s = job->draft.validity.not_before_s;
 	b->not_after_s = job->draft.validity.not_after_s;
 	b->retry_after_us = in->now_us - job->issuer->o.retry_window_us;

@@ -151,8 +151,8 @@ static bool has_own_field(struct bytes oid)
 }
 
 /* The extensions of one constant run, as they were written. */
-static enum rc add_run(
-        struct tbs_shape *s, struct tbs_ext *ext, struct bytes run)
+static enum rc add_run(struct tbs_shape *s, struct tbs_ext *ext,
+        struct bytes run, bool sharded)
 {
 	struct der all = der_of(run), in;
 	struct why why;
@@ -168,7 +168,10 @@ static enum rc add_run(
 			rc = der_bool(&in, &e.critical, "critical", &why);
 		if (rc == RC_OK)
 			rc = der_octet_string(&in, &e.value, "extnValue", &why);
-		e.fixed = !oid_is(e.oid, OID_SUBJECT_KEY_ID);
+		/* Each certificate's own. */
+		e.fixed = !oid_is(e.oid, OID_SUBJECT_KEY_ID) &&
+		        !(sharded &&
+		                oid_is(e.oid, OID_CRL_DISTRIBUTION_POINTS));
 		if (!e.fixed)
 			e.value = BYTES_NONE;
 		if (rc == RC_OK && !has_own_field(e.oid))
@@ -216,9 +219,10 @@ static enum rc shape_compile(
 	        s->never ? TIME_NEVER_S : c->validity_s + c->backdate_s;
 	s->held_only = p->system;
 	s->ext = l->ext;
-	rc = add_run(s, l->ext, buf_bytes(&p->run_head));
+	rc = add_run(s, l->ext, buf_bytes(&p->run_head), false);
 	if (rc == RC_OK)
-		rc = add_run(s, l->ext, buf_bytes(&p->run_tail));
+		rc = add_run(
+		        s, l->ext, buf_bytes(&p->run_tail), p->n_shard_at > 0);
 	return rc;
 }
 

@@ -457,6 +457,17 @@ bool profile_identifies(const struct profile *p, struct bytes oid)
 	return false;
 }
 
+uint16_t profile_shard(
+        const struct profile *p, const uint8_t serial[SERIAL_BYTES])
+{
+	unsigned random = (unsigned)serial[SERIAL_BYTES - 2] << 8 |
+	        serial[SERIAL_BYTES - 1];
+
+	if (p->n_shard_at == 0)
+		return 0;
+	return (uint16_t)(1 + random % p->authority->conf->crl.shards);
+}
+
 bool profile_has_eku(const struct profile *p, struct bytes oid)
 {
 	size_t i;

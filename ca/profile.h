@@ -13,6 +13,7 @@
 
 #include "ca/authority.h"
 #include "ca/grant.h"
+#include "ca/serial.h"
 #include "conf/conf.h"
 
 #define PROFILE_SUBJECT_MAX 32 /* attributes */
@@ -51,6 +52,11 @@ const struct conf_profile *profiles_ocsp(
 
 const struct conf_profile *profile_conf(const struct profile *p);
 const struct authority *profile_authority(const struct profile *p);
+
+/* The shard of a certificate with that serial number, from its random end: 1 to
+ * as many as its authority has; 0 when it has none. */
+uint16_t profile_shard(
+        const struct profile *p, const uint8_t serial[SERIAL_BYTES]);
 
 /* The names of one certificate. */
 struct profile_names {

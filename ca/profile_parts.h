@@ -3,6 +3,7 @@
 #ifndef MICA_CA_PROFILE_PARTS_H
 #define MICA_CA_PROFILE_PARTS_H
 
+#include "ca/crl.h"
 #include "ca/profile.h"
 #include "ca/san.h"
 #include "der/reader.h"
@@ -61,6 +62,9 @@ struct profile {
 	/* Where in run_head the subjectKeyIdentifier's octets go; 0: it has
 	 * none. */
 	size_t ski_at;
+	/* Where in run_tail the digits of the shard go. */
+	size_t shard_at[CRL_URLS_MAX];
+	size_t n_shard_at;
 };
 
 /* profile_names.c */

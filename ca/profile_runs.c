@@ -4,6 +4,7 @@
 #include "ca/san_write.h"
 #include "der/oid.h"
 #include "der/writer.h"
+#include <string.h>
 
 struct ext_mark {
 	size_t seq, value;
@@ -104,6 +105,19 @@ static enum rc put_policies(
 	return rc;
 }
 
+/* What no URL has: it stands for the digits of a shard until they are known. */
+#define DIGITS_TO_COME "\x01\x01\x01"
+_Static_assert(sizeof(DIGITS_TO_COME) == CRL_SHARD_DIGITS + 1, "a place each");
+
+static void put_crl_url(struct buf *b, const char *url)
+{
+	struct buf text = BUF_INIT(4096);
+
+	crl_put_url(&text, url, DIGITS_TO_COME);
+	san_put(b, SAN_URI, BYTES_NONE, buf_bytes(&text));
+	buf_free(&text);
+}
+
 /* Section 4.2.1.13: one distribution point; its names are ways to one CRL. */
 static void put_crl_points(struct buf *b, const struct conf_authority *a)
 {
@@ -116,7 +130,7 @@ static void put_crl_points(struct buf *b, const struct conf_authority *a)
 	size_t i;
 
 	for (i = 0; i < a->n_crl_urls; i++)
-		san_put(b, SAN_URI, BYTES_NONE, bytes_str(a->crl_urls[i]));
+		put_crl_url(b, a->crl_urls[i]);
 	der_end(b, full);
 	der_end(b, name);
 	der_end(b, point);
@@ -241,6 +255,22 @@ static bool compile_responder(struct profile *p)
 	return true;
 }
 
+/* Where the digits go, now that nothing of the extension moves any more. */
+static enum rc find_digits(struct profile *p, size_t from, struct why *why)
+{
+	const struct buf *b = &p->run_tail;
+
+	for (size_t i = from; i + CRL_SHARD_DIGITS <= b->n; i++) {
+		if (memcmp(b->p + i, DIGITS_TO_COME, CRL_SHARD_DIGITS) != 0)
+			continue;
+		if (p->n_shard_at == CRL_URLS_MAX)
+			return why_set(why, RC_CONFIG,
+			        "crl_urls: over %d of a shard", CRL_URLS_MAX);
+		p->shard_at[p->n_shard_at++] = i;
+	}
+	return RC_OK;
+}
+
 static enum rc compile_tail(struct profile *p, struct why *why)
 {
 	const struct conf_authority *a = p->authority->conf;
@@ -253,8 +283,12 @@ static enum rc compile_tail(struct profile *p, struct why *why)
 		return RC_OK;
 	if (c->n_policies > 0)
 		rc = put_policies(b, c, why);
-	if (a->n_crl_urls > 0 && !c->no_rev_avail)
+	if (a->n_crl_urls > 0 && !c->no_rev_avail) {
+		i = b->n;
 		put_crl_points(b, a);
+		if (rc == RC_OK)
+			rc = find_digits(p, i, why);
+	}
 	put_info_access(b, a, !c->no_rev_avail);
 	if (c->no_rev_avail)
 		put_no_rev_avail(b);

@@ -60,6 +60,21 @@ static enum rc put_head(struct buf *b, const struct profile *p,
 	return digest_sha1(digest, spki->key, b->p + at + p->ski_at);
 }
 
+/* The URLs of its CRL say which shard it is in. */
+static void put_tail(
+        struct buf *b, const struct profile *p, const uint8_t *serial)
+{
+	char digits[CRL_SHARD_DIGITS + 1];
+	size_t at = b->n;
+
+	buf_add(b, buf_bytes(&p->run_tail));
+	if (p->n_shard_at == 0 || b->failed != RC_OK)
+		return;
+	(void)crl_shard_text(digits, profile_shard(p, serial));
+	for (size_t i = 0; i < p->n_shard_at; i++)
+		memcpy(b->p + at + p->shard_at[i], digits, CRL_SHARD_DIGITS);
+}
+
 /* Section 4.2.1.6: critical when the subject is empty. */
 static void put_san(struct buf *b, const struct profile *p, struct bytes names)
 {
@@ -85,7 +100,7 @@ static enum rc put_extensions(struct buf *b, const struct profile *p,
 	enum rc rc = put_head(b, p, in->spki, digest);
 
 	put_san(b, p, buf_bytes(&in->names->san));
-	buf_add(b, buf_bytes(&p->run_tail));
+	put_tail(b, p, in->serial);
 	der_end(b, seq);
 	der_end(b, explicit);
 	return rc;

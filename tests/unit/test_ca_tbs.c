@@ -66,6 +66,25 @@ static const struct same_case {
 	                "keyUsage=critical,digitalSignature\n"
 	                "subjectKeyIdentifier=hash\n"
 	                "authorityKeyIdentifier=keyid\n" },
+	{ .name = "the CRL of its shard",
+	        .key = "P-256",
+	        .profile = "    keys: [p256]\n"
+	                   "    subject: { CN: \"%{device}\" }\n",
+	        .authority =
+	                "    crl: { shards: 1 }\n"
+	                "    crl_urls: [\"http://p/%{shard}.crl\",\n"
+	                "      \"http://quite-a-long-name-that-takes-the-"
+	                "length-into-two-octets.example.com/c-%{shard}\"]\n",
+	        .device = "u1",
+	        .subject = { "CN", "u1" },
+	        .exts = "keyUsage=critical,digitalSignature\n"
+	                "subjectKeyIdentifier=hash\n"
+	                "authorityKeyIdentifier=keyid\n"
+	                "crlDistributionPoints=cdp\n"
+	                "[cdp]\n"
+	                "fullname=URI:http://p/001.crl,URI:http://quite-a-"
+	                "long-name-that-takes-the-length-into-two-octets"
+	                ".example.com/c-001\n" },
 	{ .name = "TLS server: granted names, RSA",
 	        .key = "RSA",
 	        .profile = "    keys: [rsa2048]\n"
@@ -437,6 +456,32 @@ START_TEST(serials_are_positive_ordered_and_differ)
 }
 END_TEST
 
+START_TEST(shards_are_all_taken_and_none_beyond_them)
+{
+	uint8_t serial[SERIAL_BYTES];
+	const struct profile *p;
+	bool taken[6] = { false };
+
+	world_profiles(&world, "  p: { subject: { CN: x } }\n",
+	        "    crl: { shards: 5 }\n"
+	        "    crl_urls: [\"http://p/%{shard}.crl\"]\n");
+	p = world_profile(&world, "p");
+	for (int i = 0; i < 1000; i++) {
+		unsigned shard;
+
+		serial_make(serial, WORLD_NOW_S * 1000000);
+		shard = profile_shard(p, serial);
+		ck_assert_uint_ge(shard, 1);
+		ck_assert_uint_le(shard, 5);
+		taken[shard] = true;
+	}
+	for (int i = 1; i < 6; i++)
+		ck_assert(taken[i]);
+	world_profiles(&world, "  p: { subject: { CN: x } }\n", "");
+	ck_assert_uint_eq(profile_shard(world_profile(&world, "p"), serial), 0);
+}
+END_TEST
+
 TCase *test_ca_tbs(void)
 {
 	TCase *t = tcase_create("tbs");
@@ -449,5 +494,6 @@ TCase *test_ca_tbs(void)
 	tcase_add_test(t, shipped_profiles_issue_what_the_signer_signs);
 	tcase_add_test(t, validity_is_backdated_and_cut_but_never_is_not);
 	tcase_add_test(t, serials_are_positive_ordered_and_differ);
+	tcase_add_test(t, shards_are_all_taken_and_none_beyond_them);
 	return t;
 }
