@@ -115,6 +115,18 @@ struct http_header {
  * sent. */
 void http_answer(struct http_req *req, unsigned status,
         const struct http_header *headers, size_t n_headers, struct bytes body);
+/* A file that many answers share: it is sent from the kernel's own pages and
+ * takes no memory of ours however large it is. Its content may not change. */
+struct http_file;
+/* fd, open to read, is taken on RC_OK. Errors: RC_IO RC_NOMEM RC_MALFORMED (no
+ * regular file, or empty). */
+MUST_CHECK enum rc http_file_new(struct http_file **out, int fd);
+/* Answers that are under way are finished. NULL is a no-op. */
+void http_file_free(struct http_file *f);
+/* As http_answer. */
+void http_answer_file(struct http_req *req, unsigned status,
+        const struct http_header *headers, size_t n_headers,
+        struct http_file *file);
 /* text/plain, one line; "\n" is added. */
 void http_answer_text(struct http_req *req, unsigned status, const char *text);
 /* "Not Found"; "" for a status without a name. */

@@ -203,6 +203,21 @@ void conn_send(struct conn *c, struct bytes head, struct bytes body)
 		conn_close(c);
 }
 
+void conn_send_file(
+        struct conn *c, struct bytes head, const struct http_file *file)
+{
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+
+	c->state = CONN_WRITE;
+	conn_wait_for(c, WAIT_WRITE,
+	        c->srv->limits.write_timeout_ms +
+	                (int64_t)(file->n / HTTP_WRITE_BYTES_PER_S) * 1000);
+	if (evbuffer_add(out, head.p, head.n) != 0 ||
+	        evbuffer_add_file_segment(
+	                out, file->segment, 0, (ev_off_t)file->n) != 0)
+		conn_close(c);
+}
+
 /* --- Requests. */
 static void refuse_method(struct conn *c, unsigned allowed)
 {

@@ -105,8 +105,16 @@ void conn_close(struct conn *c);
 void conn_dead(struct conn *c);
 /* After what is to be said was said: wait for the peer to close. */
 void conn_finish(struct conn *c);
+/* One segment of libevent's, which counts those who send it. */
+struct http_file {
+	struct evbuffer_file_segment *segment;
+	size_t n;
+};
+
 /* Send head and body as the answer to the current request. */
 void conn_send(struct conn *c, struct bytes head, struct bytes body);
+void conn_send_file(
+        struct conn *c, struct bytes head, const struct http_file *file);
 void conn_wait_for(struct conn *c, enum conn_wait wait, int64_t ms);
 
 /* --- http_req.c */

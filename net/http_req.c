@@ -221,23 +221,38 @@ static bool head_build(struct conn *c, unsigned status,
 	return b->failed == RC_OK;
 }
 
-void conn_answer(struct conn *c, unsigned status,
-        const struct http_header *headers, size_t n_headers, struct bytes body)
+/* RC_OK: srv->head says that. RC_INTERNAL: it says 500, and no body is to
+ * follow. RC_NOMEM: the connection is closed. */
+static enum rc answer_head(struct conn *c, unsigned status,
+        const struct http_header *headers, size_t n_headers, size_t body_n)
 {
 	/* A connection that is closing down or whose peer will send no more
 	 * is not kept. */
 	c->close = c->close || c->srv->draining;
-	if (!headers_ok(headers, n_headers) ||
-	        !head_build(c, status, headers, n_headers, body.n)) {
-		body = BYTES_NONE;
-		c->close = true;
-		if (!head_build(c, 500, NULL, 0, 0)) {
-			c->state = CONN_WRITE;
-			conn_close(c);
-			return;
-		}
-	}
-	if (c->parse.method == HTTP_HEAD || status == 204 || status == 304)
+	if (headers_ok(headers, n_headers) &&
+	        head_build(c, status, headers, n_headers, body_n))
+		return RC_OK;
+	c->close = true;
+	if (head_build(c, 500, NULL, 0, 0))
+		return RC_INTERNAL;
+	c->state = CONN_WRITE;
+	conn_close(c);
+	return RC_NOMEM;
+}
+
+static bool has_body(const struct conn *c, unsigned status)
+{
+	return c->parse.method != HTTP_HEAD && status != 204 && status != 304;
+}
+
+void conn_answer(struct conn *c, unsigned status,
+        const struct http_header *headers, size_t n_headers, struct bytes body)
+{
+	enum rc rc = answer_head(c, status, headers, n_headers, body.n);
+
+	if (rc == RC_NOMEM)
+		return;
+	if (rc != RC_OK || !has_body(c, status))
 		body = BYTES_NONE;
 	conn_send(c, buf_bytes(&c->srv->head), body);
 }
@@ -268,6 +283,24 @@ void http_answer(struct http_req *req, unsigned status,
 		conn_dead(c);
 	else
 		conn_answer(c, status, headers, n_headers, body);
+}
+
+void http_answer_file(struct http_req *req, unsigned status,
+        const struct http_header *headers, size_t n_headers,
+        struct http_file *file)
+{
+	struct conn *c = conn_of(req);
+	enum rc rc;
+
+	if (c->bev == NULL) {
+		conn_dead(c);
+		return;
+	}
+	rc = answer_head(c, status, headers, n_headers, file->n);
+	if (rc == RC_OK && has_body(c, status))
+		conn_send_file(c, buf_bytes(&c->srv->head), file);
+	else if (rc != RC_NOMEM)
+		conn_send(c, buf_bytes(&c->srv->head), BYTES_NONE);
 }
 
 void http_answer_text(struct http_req *req, unsigned status, const char *text)

@@ -43,6 +43,24 @@ static void big(void *ctx, struct http_req *req)
 	free(p);
 }
 
+/* A new one each time, given back while it is sent. */
+static void file(void *ctx, struct http_req *req)
+{
+	struct http_file *file = NULL;
+	char name[] = "/tmp/mica-net-XXXXXX";
+	uint8_t *p = malloc(NET_BIG_BYTES);
+	int fd = mkstemp(name);
+
+	(void)ctx;
+	(void)unlink(name);
+	memset(p, 'f', NET_BIG_BYTES);
+	ck_assert_int_eq(write(fd, p, NET_BIG_BYTES), NET_BIG_BYTES);
+	ck_assert_int_eq(http_file_new(&file, fd), RC_OK);
+	http_answer_file(req, 200, &plain, 1, file);
+	http_file_free(file);
+	free(p);
+}
+
 static void inject(void *ctx, struct http_req *req)
 {
 	const struct http_header bad = { "Location", "/\r\nX-Bad: y" };
@@ -91,6 +109,7 @@ static const struct http_routes *routes_new(struct net_fixture *f)
 		{ HTTP_POST, HTTP_EXACT, "/echo", NET_BODY_MAX_BYTES, echo, f },
 		{ HTTP_GET, HTTP_EXACT, "/hold", 0, hold, f },
 		{ HTTP_GET, HTTP_EXACT, "/big", 0, big, f },
+		{ HTTP_GET, HTTP_EXACT, "/file", 0, file, f },
 		{ HTTP_GET, HTTP_EXACT, "/inject", 0, inject, f },
 		{ HTTP_GET, HTTP_PREFIX, "/rest/", 0, rest, f },
 		{ HTTP_GET, HTTP_EXACT, "/peer", 0, peer, f },

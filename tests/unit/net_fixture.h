@@ -24,6 +24,7 @@ struct net_fixture {
  *                    200, the body or "hello"
  *   GET /hold        is put into held
  *   GET /big         200, NET_BIG_BYTES
+ *   GET /file        200, NET_BIG_BYTES out of a file
  *   GET /inject      200 with a header value that has a line end
  *   GET /rest/...    200, what stands after the prefix
  *   GET /peer        200; peer and binding are put into the fixture
