@@ -4,7 +4,7 @@
 #include "base/rand.h"
 #include "base/text.h"
 #include "ca/csrattrs.h"
-#include "enroll/certs_only.h"
+#include "ca/certs_only.h"
 #include "enroll/est_wire.h"
 #include "net/http.h"
 

@@ -148,6 +148,18 @@ void net_start(struct net_fixture *f, const struct http_limits *limits,
 	start(f, limits, &listener);
 }
 
+void net_start_routes(struct net_fixture *f, const struct http_routes *routes)
+{
+	struct http_listener listener = { .routes = routes };
+	struct net_addr any;
+
+	memset(f, 0, sizeof(*f));
+	ck_assert_int_eq(net_addr_parse(&any, "127.0.0.1:0", NULL), RC_OK);
+	ck_assert_int_eq(
+	        listen_tcp(&listener.fd, &any, true, &f->addr, NULL), RC_OK);
+	start(f, NULL, &listener);
+}
+
 void net_start_fd(
         struct net_fixture *f, const struct http_limits *limits, int fd)
 {

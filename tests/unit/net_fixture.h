@@ -35,6 +35,8 @@ struct net_fixture {
 /* limits NULL: the defaults; tls NULL: plain. */
 void net_start(struct net_fixture *f, const struct http_limits *limits,
         struct tls_server *tls, struct limit *accept_limit);
+/* Other routes than the fixture's, in plain. */
+void net_start_routes(struct net_fixture *f, const struct http_routes *routes);
 void net_start_fd(
         struct net_fixture *f, const struct http_limits *limits, int fd);
 void net_stop(struct net_fixture *f);

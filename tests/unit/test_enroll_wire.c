@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
-#include "enroll/certs_only.h"
+#include "ca/certs_only.h"
 #include "enroll/device.h"
 #include "enroll/est_wire.h"
 #include "enroll/renewal.h"

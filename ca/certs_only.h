@@ -1,8 +1,8 @@
-/* enroll/certs_only.h - certificates as a certs-only CMS message (RFC 5272
- * section 4.1, RFC 5652 section 5.1): what EST answers with. Pure. Needs base/,
+/* ca/certs_only.h - certificates as a certs-only CMS message (RFC 5272
+ * section 4.1, RFC 5652 section 5.1): what EST answers with, and what stands behind /ca/NAME.p7c. Pure. Needs base/,
  * der/. */
-#ifndef MICA_ENROLL_CERTS_ONLY_H
-#define MICA_ENROLL_CERTS_ONLY_H
+#ifndef MICA_CA_CERTS_ONLY_H
+#define MICA_CA_CERTS_ONLY_H
 
 #include "base/buf.h"
 

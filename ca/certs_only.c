@@ -1,4 +1,4 @@
-#include "enroll/certs_only.h"
+#include "ca/certs_only.h"
 
 #include "der/oid.h"
 #include "der/writer.h"
