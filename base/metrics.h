@@ -22,6 +22,11 @@ enum metric {
 	METRIC_OCSP_CACHED,      /* counter: answers out of the cache */
 	METRIC_OCSP_SIGNED,      /* counter: answers signed anew */
 	METRIC_OCSP_REFUSED,     /* counter: error responses */
+	METRIC_CRLS_PUBLISHED,   /* counter */
+	METRIC_CRL_FAILURES,     /* counter */
+	METRIC_CRL_ENTRIES,      /* gauge, keeper: of all full CRLs */
+	METRIC_CRL_ENDS_S,       /* gauge, keeper: first nextUpdate */
+	METRIC_CRLS_OUT,         /* gauge, keeper: run out or missing */
 	METRIC_CERTS_ISSUED,     /* counter */
 	METRIC_CERTS_ABANDONED,  /* counter */
 	METRIC_SIGN_REQUESTS,    /* counter */

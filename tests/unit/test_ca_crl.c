@@ -4,10 +4,8 @@
 #include "base/rand.h"
 #include "ca/crl_file.h"
 #include "ca/crl_run.h"
-#include "tests/unit/ca_signer.h"
-#include "tests/unit/ca_world.h"
-#include "tests/unit/store_help.h"
-#include <check.h>
+#include "tests/unit/crl_world.h"
+#include "tests/unit/test_ca_crl.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <openssl/pem.h>
@@ -20,48 +18,14 @@
 #include <unistd.h>
 
 #define VALID_S 86400
-#define PROFILES                                                               \
-	"  sensor:\n"                                                          \
-	"    subject: { CN: \"%{device}\" }\n"
-
-static struct world world;
-static struct help store;
-static struct fake_signer signer;
 static struct crl_maker *maker;
-static char folder[80];
-static int dir;
-
-static void begin_of(const char *key_type)
-{
-	struct store_authority_put put = { .authority = { .name = "factory" } };
-	struct authority *a;
-
-	clock_set_shift_s(0);
-	clock_set_shift_s(WORLD_NOW_S - clock_now_s());
-	world_begin(&world, key_type);
-	world_profiles(&world, PROFILES, "");
-	help_begin(&store);
-	help_open(&store);
-	a = world_authority(&world);
-	put.der = a->der;
-	memcpy(put.authority.cert_hash, a->cert_hash, sizeof(a->cert_hash));
-	ck_assert_int_eq(HELP_DO(&store, store_authority_put, &put), RC_OK);
-	a->id = store.authority = put.authority.id;
-	store.authority_version = put.authority.version;
-	fake_signer_begin(&signer, store.loop, world.ca_key);
-	fake_signer_hello(&signer);
-	(void)snprintf(folder, sizeof(folder), "%s-crl", store.folder);
-	ck_assert_int_eq(mkdir(folder, 0700), 0);
-	dir = open(folder, O_RDONLY | O_DIRECTORY);
-	ck_assert_int_ge(dir, 0);
-}
 
 static void open_maker(void)
 {
-	struct crl_maker_opts o = { .loop = store.loop,
-		.store = store.store,
-		.signer = signer.client,
-		.dir = dir,
+	struct crl_maker_opts o = { .loop = cw.store.loop,
+		.store = cw.store.store,
+		.signer = cw.signer.client,
+		.dir = cw.dir,
 		.actor = "system keeper" };
 
 	ck_assert_int_eq(crl_maker_new(&maker, &o), RC_OK);
@@ -69,28 +33,19 @@ static void open_maker(void)
 
 static void begin(void)
 {
-	begin_of("P-256");
+	crl_begin("P-256", "");
 	open_maker();
 }
 
 static void end(void)
 {
-	char path[256];
-	DIR *d = fdopendir(dir);
-	struct dirent *e;
-
 	crl_maker_free(maker);
-	while ((e = readdir(d)) != NULL) {
-		(void)snprintf(
-		        path, sizeof(path), "%s/%.60s", folder, e->d_name);
-		(void)unlink(path);
-	}
-	(void)closedir(d);
-	(void)rmdir(folder);
-	fake_signer_end(&signer);
-	help_end(&store);
-	world_end(&world);
-	clock_set_shift_s(0);
+	crl_end();
+}
+
+static struct cert_key certificate(uint16_t shard)
+{
+	return crl_certificate(shard, 86400);
 }
 
 /* --- what is made */
@@ -105,7 +60,7 @@ static void on_made(struct crl_order *order)
 
 static struct crl_order order_of(uint16_t shard)
 {
-	struct crl_order o = { .authority = world_authority(&world),
+	struct crl_order o = { .authority = world_authority(&cw.world),
 		.shard = shard,
 		.valid_s = VALID_S,
 		.regular = true,
@@ -128,7 +83,7 @@ static enum rc make(struct crl_order *o)
 	while (!made) {
 		const struct timespec pause = { 0, 20000 };
 
-		loop_poll(store.loop);
+		loop_poll(cw.store.loop);
 		(void)nanosleep(&pause, NULL);
 		ck_assert(clock_mono_us() - since_us < 20000000);
 	}
@@ -144,76 +99,6 @@ static void make_ok(struct crl_order *o)
 	ck_assert_msg(rc == RC_OK, "%s: %s", rc_info(rc)->name, o->why.text);
 }
 
-static struct buf read_file(const char *name)
-{
-	struct buf b = BUF_INIT(64u << 20);
-	int fd = openat(dir, name, O_RDONLY);
-	struct stat st;
-
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(fstat(fd, &st), 0);
-	ck_assert_ptr_nonnull(buf_room(&b, (size_t)st.st_size));
-	ck_assert_int_eq(read(fd, b.p, (size_t)st.st_size), st.st_size);
-	buf_added(&b, (size_t)st.st_size);
-	(void)close(fd);
-	return b;
-}
-
-/* As libcrypto reads it, its signature verified. */
-static X509_CRL *judge(const char *name)
-{
-	struct buf b = read_file(name);
-	const uint8_t *p = b.p;
-	X509_CRL *x = d2i_X509_CRL(NULL, &p, (long)b.n);
-
-	ck_assert_ptr_nonnull(x);
-	ck_assert_ptr_eq(p, b.p + b.n);
-	ck_assert_int_eq(X509_CRL_verify(x, world.ca_key), 1);
-	buf_free(&b);
-	return x;
-}
-
-static int entries_of(X509_CRL *x)
-{
-	return sk_X509_REVOKED_num(X509_CRL_get_REVOKED(x));
-}
-
-static unsigned files(void)
-{
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY);
-	DIR *d = fdopendir(fd);
-	struct dirent *e;
-	unsigned n = 0;
-
-	while ((e = readdir(d)) != NULL)
-		n += strcmp(e->d_name, ".") != 0 &&
-		        strcmp(e->d_name, "..") != 0;
-	(void)closedir(d);
-	return n;
-}
-
-static struct cert_key certificate(uint16_t shard)
-{
-	static unsigned n;
-	struct help_issue i;
-	char text[16];
-
-	(void)snprintf(text, sizeof(text), "%u", n++);
-	help_issue(&store, &i, NULL, 0, text);
-	i.t1.shard = shard;
-	ck_assert_int_eq(help_t1(&store, &i), RC_OK);
-	ck_assert_int_eq(help_t2(&store, &i), RC_OK);
-	return i.t1.key;
-}
-
-static void revoke_it(const struct cert_key *key, enum cert_reason reason)
-{
-	struct store_set_status op = { .key = *key, .reason = reason };
-
-	op.op.actor = "operator uid 0";
-	ck_assert_int_eq(HELP_DO(&store, store_set_status, &op), RC_OK);
-}
-
 /* --- bytes */
 
 static X509_CRL *other_crl(const struct crl_frame *f, const char *exts)
@@ -227,13 +112,13 @@ static X509_CRL *other_crl(const struct crl_frame *f, const char *exts)
 	long line;
 
 	X509_CRL_set_version(x, X509_CRL_VERSION_2);
-	X509_CRL_set_issuer_name(x, X509_get_subject_name(world.ca));
+	X509_CRL_set_issuer_name(x, X509_get_subject_name(cw.world.ca));
 	X509_CRL_set1_lastUpdate(x, t);
 	ASN1_TIME_set(t, f->next_update_s);
 	X509_CRL_set1_nextUpdate(x, t);
 	ASN1_TIME_free(t);
 	ck_assert_int_eq(NCONF_load_bio(conf, bio, &line), 1);
-	X509V3_set_ctx(&ctx, world.ca, NULL, NULL, x, 0);
+	X509V3_set_ctx(&ctx, cw.world.ca, NULL, NULL, x, 0);
 	X509V3_set_nconf(&ctx, conf);
 	ck_assert_int_eq(X509V3_EXT_CRL_add_nconf(conf, &ctx, "aki", x), 1);
 	ASN1_INTEGER_set_uint64(number, f->number);
@@ -337,7 +222,7 @@ static struct crl_frame frame_of(const struct authority *a)
 
 START_TEST(crl_is_libcryptos_byte_for_byte)
 {
-	struct crl_frame f = frame_of(world_authority(&world));
+	struct crl_frame f = frame_of(world_authority(&cw.world));
 	struct buf ours;
 	unsigned char *theirs = NULL;
 	char exts[1024];
@@ -353,7 +238,7 @@ START_TEST(crl_is_libcryptos_byte_for_byte)
 	x = other_crl(&f, exts);
 	for (size_t i = 0; i < forms[_i].n; i++)
 		other_entry(x, &some[i]);
-	ck_assert_int_gt(X509_CRL_sign(x, world.ca_key, EVP_sha256()), 0);
+	ck_assert_int_gt(X509_CRL_sign(x, cw.world.ca_key, EVP_sha256()), 0);
 	n = i2d_re_X509_CRL_tbs(x, &theirs);
 	ours = our_tbs(&f, some, forms[_i].n);
 	ck_assert_uint_eq(ours.n, (size_t)n);
@@ -378,7 +263,7 @@ static struct buf whole(const struct crl_frame *f, struct buf tbs)
 
 START_TEST(crl_reads_back_what_was_written)
 {
-	struct crl_frame f = frame_of(world_authority(&world));
+	struct crl_frame f = frame_of(world_authority(&cw.world));
 	struct why why = WHY_NONE;
 	struct crl_entry e;
 	struct buf b;
@@ -414,7 +299,7 @@ END_TEST
 /* Every byte changed in turn: refused, or still in bounds. */
 START_TEST(crl_reader_survives_any_byte)
 {
-	struct crl_frame f = frame_of(world_authority(&world));
+	struct crl_frame f = frame_of(world_authority(&cw.world));
 	struct buf b = whole(&f, our_tbs(&f, some, SOME));
 	struct crl_entry e;
 	struct why why;
@@ -443,6 +328,12 @@ END_TEST
 
 /* --- the maker */
 
+/* -1: the field is absent. */
+static int entries_of(X509_CRL *x)
+{
+	return sk_X509_REVOKED_num(X509_CRL_get_REVOKED(x));
+}
+
 START_TEST(crl_without_entries_is_published)
 {
 	struct crl_order o = order_of(0);
@@ -450,15 +341,15 @@ START_TEST(crl_without_entries_is_published)
 	struct stat st;
 
 	make_ok(&o);
-	x = judge("factory.crl");
+	x = crl_judge("factory.crl");
 	ck_assert_int_eq(entries_of(x), -1);
 	ck_assert_int_eq(
 	        X509_CRL_get_ext_by_NID(x, NID_issuing_distribution_point, -1),
 	        -1);
 	ck_assert_uint_ge(o.crl.number, WORLD_NOW_S);
 	ck_assert_int_eq(o.crl.next_update_s, o.crl.this_update_s + VALID_S);
-	ck_assert_uint_eq(files(), 1);
-	ck_assert_int_eq(fstatat(dir, "factory.crl", &st, 0), 0);
+	ck_assert_uint_eq(crl_files(), 1);
+	ck_assert_int_eq(fstatat(cw.dir, "factory.crl", &st, 0), 0);
 	ck_assert_uint_eq(st.st_mode & 0777, 0644);
 	ck_assert_uint_eq((uint64_t)st.st_size, o.crl.bytes);
 	X509_CRL_free(x);
@@ -475,13 +366,13 @@ START_TEST(crl_has_each_reason_and_no_released_one)
 
 	for (int i = 0; i < 4; i++)
 		keys[i] = certificate(0);
-	revoke_it(&keys[0], REASON_UNSPECIFIED);
-	revoke_it(&keys[1], REASON_KEY_COMPROMISE);
+	crl_revoke(&keys[0], REASON_UNSPECIFIED);
+	crl_revoke(&keys[1], REASON_KEY_COMPROMISE);
 	hold.key = keys[2];
 	release.key = keys[2];
-	ck_assert_int_eq(HELP_DO(&store, store_set_status, &hold), RC_OK);
+	ck_assert_int_eq(HELP_DO(&cw.store, store_set_status, &hold), RC_OK);
 	make_ok(&o);
-	x = judge("factory.crl");
+	x = crl_judge("factory.crl");
 	ck_assert_int_eq(entries_of(x), 3);
 	ck_assert_uint_eq(o.crl.count, 3);
 	for (int i = 0; i < 3; i++) {
@@ -496,9 +387,9 @@ START_TEST(crl_has_each_reason_and_no_released_one)
 		ASN1_ENUMERATED_free(e);
 	}
 	X509_CRL_free(x);
-	ck_assert_int_eq(HELP_DO(&store, store_set_status, &release), RC_OK);
+	ck_assert_int_eq(HELP_DO(&cw.store, store_set_status, &release), RC_OK);
 	make_ok(&o);
-	x = judge("factory.crl");
+	x = crl_judge("factory.crl");
 	ck_assert_int_eq(entries_of(x), 2);
 	X509_CRL_free(x);
 }
@@ -512,14 +403,14 @@ START_TEST(crl_of_a_shard_has_its_point_and_its_own_entries)
 	X509_CRL *x;
 	int critical;
 
-	revoke_it(&a, REASON_SUPERSEDED);
-	revoke_it(&b, REASON_SUPERSEDED);
+	crl_revoke(&a, REASON_SUPERSEDED);
+	crl_revoke(&b, REASON_SUPERSEDED);
 	make_ok(&full);
 	make_ok(&shard);
-	x = judge("factory.crl");
+	x = crl_judge("factory.crl");
 	ck_assert_int_eq(entries_of(x), 2);
 	X509_CRL_free(x);
-	x = judge("factory-001.crl");
+	x = crl_judge("factory-001.crl");
 	ck_assert_int_eq(entries_of(x), 1);
 	idp = X509_CRL_get_ext_d2i(
 	        x, NID_issuing_distribution_point, &critical, NULL);
@@ -540,10 +431,10 @@ START_TEST(crl_of_many_pages_has_all)
 	for (int i = 0; i < 3 * STORE_ROWS_MAX + 1; i++) {
 		struct cert_key key = certificate(0);
 
-		revoke_it(&key, REASON_CESSATION_OF_OPERATION);
+		crl_revoke(&key, REASON_CESSATION_OF_OPERATION);
 	}
 	make_ok(&o);
-	x = judge("factory.crl");
+	x = crl_judge("factory.crl");
 	ck_assert_int_eq(entries_of(x), 3 * STORE_ROWS_MAX + 1);
 	X509_CRL_free(x);
 }
@@ -555,16 +446,16 @@ START_TEST(crl_signature_is_checked_before_it_is_published)
 	X509_CRL *x;
 
 	make_ok(&o);
-	signer.mode = FAKE_WRONG_KEY;
+	cw.signer.mode = FAKE_WRONG_KEY;
 	ck_assert_int_eq(make(&o), RC_INTERNAL);
 	ck_assert_str_eq(o.why.text,
 	        "factory.crl does not pass its check: its signature");
-	ck_assert_uint_eq(files(), 1);
-	x = judge("factory.crl");
+	ck_assert_uint_eq(crl_files(), 1);
+	x = crl_judge("factory.crl");
 	X509_CRL_free(x);
-	signer.mode = FAKE_REFUSES;
+	cw.signer.mode = FAKE_REFUSES;
 	ck_assert_int_eq(make(&o), RC_DENIED);
-	signer.mode = FAKE_SIGNS;
+	cw.signer.mode = FAKE_SIGNS;
 	make_ok(&o);
 }
 END_TEST
@@ -572,27 +463,27 @@ END_TEST
 /* The other keeper of a hand-over began one meanwhile. */
 START_TEST(crl_that_was_overtaken_is_not_published)
 {
-	struct store_crl_begin other = { .authority = store.authority };
+	struct store_crl_begin other = { .authority = cw.store.authority };
 	struct crl_order o = order_of(0);
 	const struct timespec pause = { 0, 20000 };
 
-	signer.mode = FAKE_SILENT;
+	cw.signer.mode = FAKE_SILENT;
 	made = false;
 	ck_assert_int_eq(crl_make(maker, &o), RC_PENDING);
 	ck_assert(crl_maker_busy(maker));
-	while (signer.asked == 0) {
-		loop_poll(store.loop);
+	while (cw.signer.asked == 0) {
+		loop_poll(cw.store.loop);
 		(void)nanosleep(&pause, NULL);
 	}
-	ck_assert_int_eq(HELP_DO(&store, store_crl_begin, &other), RC_OK);
-	signer.mode = FAKE_SIGNS;
-	fake_signer_hello(&signer); /* it is asked again */
+	ck_assert_int_eq(HELP_DO(&cw.store, store_crl_begin, &other), RC_OK);
+	cw.signer.mode = FAKE_SIGNS;
+	fake_signer_hello(&cw.signer); /* it is asked again */
 	while (!made) {
-		loop_poll(store.loop);
+		loop_poll(cw.store.loop);
 		(void)nanosleep(&pause, NULL);
 	}
 	ck_assert_int_eq(o.rc, RC_FENCED);
-	ck_assert_uint_eq(files(), 0);
+	ck_assert_uint_eq(crl_files(), 0);
 }
 END_TEST
 
@@ -603,15 +494,16 @@ START_TEST(crl_file_is_known_again_and_a_changed_one_is_not)
 	int fd;
 
 	make_ok(&o);
-	fd = openat(dir, "factory.crl", O_RDWR);
+	fd = openat(cw.dir, "factory.crl", O_RDWR);
 	ck_assert_int_eq(crl_file_matches(fd, &o.crl, &why), RC_OK);
-	ck_assert_uint_eq(
-	        crl_file_number(dir, "factory.crl", o.authority), o.crl.number);
+	ck_assert_uint_eq(crl_file_number(cw.dir, "factory.crl", o.authority),
+	        o.crl.number);
 	ck_assert_int_eq(pwrite(fd, "x", 1, (off_t)o.crl.bytes - 1), 1);
 	ck_assert_int_eq(crl_file_matches(fd, &o.crl, &why), RC_CONFLICT);
 	ck_assert_int_eq(ftruncate(fd, 0), 0);
 	ck_assert_int_eq(crl_file_matches(fd, &o.crl, &why), RC_IO);
-	ck_assert_uint_eq(crl_file_number(dir, "factory.crl", o.authority), 0);
+	ck_assert_uint_eq(
+	        crl_file_number(cw.dir, "factory.crl", o.authority), 0);
 	(void)close(fd);
 }
 END_TEST
@@ -626,19 +518,20 @@ START_TEST(crl_number_is_above_that_of_the_published_file)
 	clock_set_shift_s(WORLD_NOW_S - clock_now_s() + 1000000);
 	make_ok(&o);
 	first = o.crl.number;
-	store_close(store.store);
-	store.store = NULL;
+	store_close(cw.store.store);
+	cw.store.store = NULL;
 	crl_maker_free(maker);
 	clock_set_shift_s(0);
 	clock_set_shift_s(WORLD_NOW_S - clock_now_s());
 	{
 		char path[256];
 
-		(void)snprintf(path, sizeof(path), "%s/data.mdb", store.folder);
+		(void)snprintf(
+		        path, sizeof(path), "%s/data.mdb", cw.store.folder);
 		ck_assert_int_eq(unlink(path), 0);
 	}
-	help_open(&store);
-	help_authority(&store);
+	help_open(&cw.store);
+	help_authority(&cw.store);
 	open_maker();
 	make_ok(&o);
 	ck_assert_uint_eq(o.crl.number, first + 1);
@@ -648,10 +541,10 @@ END_TEST
 static void reopen(void)
 {
 	crl_maker_free(maker);
-	store_close(store.store);
-	store.store = NULL;
-	loop_poll(store.loop);
-	help_open(&store);
+	store_close(cw.store.store);
+	cw.store.store = NULL;
+	loop_poll(cw.store.loop);
+	help_open(&cw.store);
 	open_maker();
 }
 
@@ -681,19 +574,19 @@ START_TEST(crl_numbers_rise_over_a_thousand_jumps_restarts_and_crashes)
 			break;
 		case 1: /* a number was given out, and its CRL never made */
 			crashed = (struct store_crl_begin){
-				.authority = store.authority
+				.authority = cw.store.authority
 			};
 			ck_assert_int_eq(
-			        HELP_DO(&store, store_crl_begin, &crashed),
+			        HELP_DO(&cw.store, store_crl_begin, &crashed),
 			        RC_OK);
 			ck_assert_uint_gt(crashed.number, published);
 			published = crashed.number;
 			reopen();
 			break;
 		case 2: /* made and not signed */
-			signer.mode = FAKE_REFUSES;
+			cw.signer.mode = FAKE_REFUSES;
 			ck_assert_int_eq(make(&o), RC_DENIED);
-			signer.mode = FAKE_SIGNS;
+			cw.signer.mode = FAKE_SIGNS;
 			break;
 		default:
 			break;
@@ -701,7 +594,7 @@ START_TEST(crl_numbers_rise_over_a_thousand_jumps_restarts_and_crashes)
 		make_ok(&o);
 		ck_assert_uint_gt(o.crl.number, published);
 		ck_assert_uint_eq(
-		        crl_file_number(dir, "factory.crl", o.authority),
+		        crl_file_number(cw.dir, "factory.crl", o.authority),
 		        o.crl.number);
 		ck_assert_int_gt(o.crl.next_update_s, o.crl.this_update_s);
 		published = o.crl.number;
@@ -718,11 +611,11 @@ START_TEST(crl_is_signed_by_each_type_of_key)
 	struct crl_order o;
 	X509_CRL *x;
 
-	begin_of(types[_i]);
+	crl_begin(types[_i], "");
 	open_maker();
 	o = order_of(0);
 	make_ok(&o);
-	x = judge("factory.crl");
+	x = crl_judge("factory.crl");
 	X509_CRL_free(x);
 	end();
 }
@@ -754,6 +647,7 @@ int main(void)
 	tcase_add_loop_test(other, crl_is_signed_by_each_type_of_key, 0,
 	        sizeof(types) / sizeof(types[0]));
 	suite_add_tcase(s, other);
+	suite_add_tcase(s, test_ca_crl_plan());
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
