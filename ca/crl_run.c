@@ -224,6 +224,11 @@ static enum rc write_and_check(struct crl_maker *m, struct why *why)
 	return rc == RC_OK ? crl_file_check(&m->file, why) : rc;
 }
 
+bool crl_is_temp(const char *name)
+{
+	return name[0] == '.' && strstr(name, ".crl.") != NULL;
+}
+
 static void write_file(struct crl_maker *m)
 {
 	(void)snprintf(m->temp, sizeof(m->temp), ".%s.%llu", m->order->name,

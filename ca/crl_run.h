@@ -31,6 +31,9 @@ bool crl_maker_busy(const struct crl_maker *m);
 #define CRL_NAME_MAX 96 /* of a published file */
 #define CRL_ALSO_MAX 16 /* generations of a certificate with the same key */
 
+/* Is that the name of one that is not published yet? */
+bool crl_is_temp(const char *name);
+
 /* Held by the caller until done. */
 struct crl_order {
 	/* in */

@@ -24,6 +24,7 @@ enum child_fd {
 	CHILD_FD_TLS,        /* worker: sealed memfd, struct in cmd/control.h */
 	CHILD_FD_ADMIN,      /* keeper: listening Unix socket */
 	CHILD_FD_PROMETHEUS, /* keeper: listening socket */
+	CHILD_FD_PUBLISH,    /* keeper: the folder of published CRLs */
 	CHILD_FD_END,
 };
 

@@ -1,5 +1,6 @@
 #include "cmd/control.h"
 #include <stdio.h>
+#include <string.h>
 
 void control_processes_pack(
         struct buf *b, const struct control_process *list, size_t n)
@@ -74,4 +75,29 @@ const char *control_responder_key(
 	(void)snprintf(out, PROTO_KEY_NAME_MAX + 1, "%s%s",
 	        PROTO_OCSP_KEY_PREFIX, authority);
 	return out;
+}
+
+void control_published_pack(struct buf *b, const struct publish_crl *crl)
+{
+	pack_str(b, crl->name);
+	pack_raw(b, BYTES_ARRAY(crl->hash));
+	pack_u64(b, (uint64_t)crl->this_update_s);
+	pack_u64(b, (uint64_t)crl->next_update_s);
+	pack_u64(b, (uint64_t)crl->fresh_s);
+}
+
+enum rc control_published_unpack(struct publish_crl *crl, struct bytes body)
+{
+	struct unpack u = unpack_of(body);
+	struct bytes hash;
+
+	*crl = (struct publish_crl){ .fresh_s = 0 };
+	unpack_str(&u, crl->name, sizeof(crl->name));
+	hash = unpack_raw(&u, sizeof(crl->hash));
+	if (hash.n == sizeof(crl->hash))
+		memcpy(crl->hash, hash.p, hash.n);
+	crl->this_update_s = (int64_t)unpack_u64(&u);
+	crl->next_update_s = (int64_t)unpack_u64(&u);
+	crl->fresh_s = (int64_t)unpack_u64(&u);
+	return unpack_done(&u) ? RC_OK : RC_MALFORMED;
 }

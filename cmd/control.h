@@ -9,6 +9,7 @@
 #include "ca/signer/proto.h"
 #include "conf/conf.h"
 #include "net/tls.h"
+#include "ocsp/publish.h"
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -23,6 +24,8 @@ enum control_type {
 	CONTROL_TLS_NONE,     /* keeper: not to be had now; it tries on */
 	CONTROL_RESPONDER,    /* keeper, and from supervisor to workers:
 			       * struct control_responder */
+	CONTROL_PUBLISHED,    /* keeper, and from supervisor to workers:
+			       * struct publish_crl, and the file, open */
 	/* supervisor to child */
 	CONTROL_DRAIN = 32,    /* accept nothing new, finish, exit 0 */
 	CONTROL_SLOT_DEAD,     /* keeper: u64 slot, its process was reaped */
@@ -58,6 +61,10 @@ MUST_CHECK enum rc control_responder_unpack(
         struct control_responder *r, struct bytes body);
 const char *control_responder_key(
         char out[PROTO_KEY_NAME_MAX + 1], const char *authority);
+
+void control_published_pack(struct buf *b, const struct publish_crl *crl);
+MUST_CHECK enum rc control_published_unpack(
+        struct publish_crl *crl, struct bytes body);
 
 /* The sealed memfd that hands a worker its TLS identity. */
 void control_tls_pack(struct buf *b, struct bytes chain_pem,

@@ -367,6 +367,8 @@ static enum rc check_unchanged(const struct generation *g,
 		what = "store.lmdb";
 	else if (strcmp(a->keys_dir, b->keys_dir) != 0)
 		what = "process.keys";
+	else if (strcmp(a->publish_path, b->publish_path) != 0)
+		what = "publish.path";
 	else if (strcmp(a->user, b->user) != 0 ||
 	        strcmp(a->signer_user, b->signer_user) != 0)
 		what = "process.user";
@@ -454,6 +456,7 @@ void generation_free(struct generation *g)
 	if (g->tls_fd >= 0)
 		close(g->tls_fd);
 	responders_clear(g);
+	published_clear(g);
 	buf_free(&g->policy);
 	buf_free(&g->tls_spki);
 	buf_wipe(&g->tls_key);
@@ -594,8 +597,6 @@ void generation_message(
 	struct unpack u = unpack_of(msg->body);
 	bool keeper = p->kind == PROCESS_KEEPER;
 
-	for (unsigned i = 0; i < msg->n_fds; i++)
-		close(msg->fds[i]);
 	switch (msg->type) {
 	case CONTROL_READY:
 		p->slot = unpack_u64(&u);
@@ -608,6 +609,10 @@ void generation_message(
 	case CONTROL_SLOT_CLEARED:
 		if (keeper)
 			supervisor_slot_cleared(g->sup, unpack_u64(&u));
+		break;
+	case CONTROL_PUBLISHED:
+		if (keeper)
+			published_take(g, msg);
 		break;
 	case CONTROL_RESPONDER:
 		if (keeper) {
@@ -626,6 +631,8 @@ void generation_message(
 	default:
 		break;
 	}
+	for (unsigned i = 0; i < msg->n_fds; i++)
+		close(msg->fds[i]);
 }
 
 /* --- letting it go */

@@ -1,6 +1,8 @@
 #include "cmd/health.h"
 #include "base/clock.h"
 #include "net/http.h"
+#include "ca/crl_run.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 #define METRICS_MAX_BYTES (1u << 20)
@@ -11,6 +13,7 @@ struct health {
 	struct http_route table[ROUTES];
 	struct http_routes routes;
 	bool processes, halted;
+	char crl[CRL_NAME_MAX]; /* "": none has run out */
 	int64_t clock_floor_us;
 };
 
@@ -35,6 +38,15 @@ static void get_healthz(void *ctx, struct http_req *req)
 	http_answer_text(req, 200, "ok");
 }
 
+static void answer_crl(const struct health *h, struct http_req *req)
+{
+	char text[CRL_NAME_MAX + 64];
+
+	(void)snprintf(text, sizeof(text),
+	        "the CRL %s has run out or is missing", h->crl);
+	http_answer_text(req, 503, text);
+}
+
 static void get_readyz(void *ctx, struct http_req *req)
 {
 	const struct health *h = ctx;
@@ -44,6 +56,8 @@ static void get_readyz(void *ctx, struct http_req *req)
 	else if (h->halted)
 		http_answer_text(
 		        req, 503, "the store is halted: run mica store check");
+	else if (h->crl[0] != '\0')
+		answer_crl(h, req);
 	else if (clock_now_us() < h->clock_floor_us)
 		http_answer_text(req, 503, "the clock is below its floor");
 	else
@@ -88,4 +102,9 @@ void health_set_store(struct health *h, const struct store_stat *stat)
 {
 	h->halted = stat->halted;
 	h->clock_floor_us = stat->clock_floor_us;
+}
+
+void health_set_crls(struct health *h, const char *out)
+{
+	(void)snprintf(h->crl, sizeof(h->crl), "%s", out != NULL ? out : "");
 }

@@ -1,7 +1,7 @@
 /* cmd/health.h - /metrics, /healthz and /readyz on the metrics listener. healthz:
  * this process answers. readyz: every process serves, the store takes writes,
- * the clock is not below its floor; else 503 and a line that says what is not.
- */
+ * no CRL has run out, the clock is not below its floor; else 503 and a line that
+ * says what is not. */
 #ifndef MICA_CMD_HEALTH_H
 #define MICA_CMD_HEALTH_H
 
@@ -16,6 +16,8 @@ void health_free(struct health *h); /* NULL is a no-op */
 /* Borrowed from h. */
 const struct http_routes *health_routes(const struct health *h);
 void health_set_ready(struct health *h, bool all_processes);
+/* A CRL that is past its nextUpdate or missing; NULL: none. Copied. */
+void health_set_crls(struct health *h, const char *out);
 void health_set_store(struct health *h, const struct store_stat *stat);
 
 #endif

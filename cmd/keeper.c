@@ -2,6 +2,7 @@
 #include "admin/admin.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "cmd/crls.h"
 #include "cmd/health.h"
 #include "cmd/responder_certs.h"
 #include "cmd/refusal_audit.h"
@@ -24,6 +25,7 @@ struct keeper {
 	struct health *health;
 	struct tls_identity *identity;
 	struct responder_certs *responders;
+	struct crl_plan *crls;
 	struct http_server *http;
 	struct loop_timer *tick, *pending;
 	struct store_abandon abandon;
@@ -245,6 +247,7 @@ static void on_tick(void *ctx)
 	refusal_audit_tick(k->refusals);
 	tls_identity_tick(k->identity);
 	responder_certs_tick(k->responders);
+	crls_tick(k->crls, k->health);
 	loop_timer_set_ms(k->tick, TICK_MS);
 }
 
@@ -254,7 +257,7 @@ static void finish(void *ctx)
 	struct keeper *k = ctx;
 
 	if (issuer_pending(k->r.issuer) == 0 && !k->abandoning &&
-	        !refusal_audit_busy(k->refusals) &&
+	        !refusal_audit_busy(k->refusals) && !crl_plan_busy(k->crls) &&
 	        admin_pending(k->admin) == 0)
 		loop_stop(k->r.loop);
 	else
@@ -268,6 +271,8 @@ static void on_stop(void *ctx)
 	if (k->draining)
 		return;
 	k->draining = true;
+	if (k->crls != NULL)
+		crl_plan_stop(k->crls);
 	/* Told so while it starts: that comes to its end first. */
 	if (k->up)
 		http_server_drain(k->http, finish, k);
@@ -312,10 +317,11 @@ static enum rc open_http(struct keeper *k, struct why *why)
 static enum rc open_all(
         struct keeper *k, const struct child_args *args, struct why *why)
 {
+	const int published = CHILD_FD_PUBLISH;
 	enum rc rc = runtime_open(&k->r, args, on_control, on_stop, k, why);
 
 	if (rc == RC_OK)
-		rc = sandbox_enter(SANDBOX_KEEPER, NULL, 0, why);
+		rc = sandbox_enter(SANDBOX_KEEPER, &published, 1, why);
 	if (rc == RC_OK)
 		rc = enter_all(k, why);
 	if (rc == RC_OK)
@@ -324,6 +330,8 @@ static enum rc open_all(
 		rc = tls_identity_new(&k->identity, &k->r);
 	if (rc == RC_OK)
 		rc = responder_certs_new(&k->responders, &k->r);
+	if (rc == RC_OK)
+		rc = crls_new(&k->crls, &k->r, why);
 	if (rc == RC_OK)
 		rc = refusal_audit_new(&k->refusals, &k->r);
 	if (rc == RC_OK)
@@ -363,6 +371,7 @@ int keeper_run(const struct child_args *args)
 	health_free(k->health);
 	tls_identity_free(k->identity);
 	responder_certs_free(k->responders);
+	crl_plan_free(k->crls);
 	loop_timer_free(k->tick);
 	loop_timer_free(k->pending);
 	runtime_close(&k->r);

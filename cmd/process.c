@@ -81,6 +81,7 @@ static void child_fd_list(
 	FD(TLS) = keeper ? -1 : g->tls_fd;
 	FD(ADMIN) = keeper ? g->admin_fd : -1;
 	FD(PROMETHEUS) = keeper ? g->prometheus_fd : -1;
+	FD(PUBLISH) = keeper ? s->publish_fd : -1;
 #undef FD
 	*n = CHILD_FD_END - CHILD_FIRST_FD;
 }
@@ -216,8 +217,10 @@ enum rc process_start(struct process *p, struct why *why)
 		return rc;
 	if (p->kind != PROCESS_SIGNER)
 		p->sup->store_known = true;
-	if (p->kind == PROCESS_WORKER)
+	if (p->kind == PROCESS_WORKER) {
 		responders_tell_worker(p);
+		published_tell_worker(p);
+	}
 	log_event(LOG_INFO, "process.start", "process", process_name(p, name),
 	        "pid", log_i64(&pid, p->pid), NULL);
 	return RC_OK;

@@ -43,12 +43,12 @@ static void on_control(void *ctx, const struct ipc_msg *msg)
 {
 	struct runtime *r = ctx;
 
-	for (unsigned i = 0; i < msg->n_fds; i++)
-		close(msg->fds[i]);
 	if (msg->type == CONTROL_DRAIN)
 		r->on_stop(r->ctx);
 	else if (r->on_control != NULL)
 		r->on_control(r->ctx, msg);
+	for (unsigned i = 0; i < msg->n_fds; i++)
+		close(msg->fds[i]);
 }
 
 /* Nobody is left to finish anything for; the kernel is about to kill this

@@ -41,8 +41,9 @@ struct runtime {
 };
 
 /* First half: configuration, loop, metrics, control pair, store, authorities.
- * on_control gets the supervisor's messages (may be NULL), on_stop what
- * CONTROL_DRAIN and SIGTERM ask for; ctx goes to both. */
+ * on_control gets the supervisor's messages (may be NULL; it duplicates the
+ * descriptors that it keeps), on_stop what CONTROL_DRAIN and SIGTERM ask for;
+ * ctx goes to both. */
 MUST_CHECK enum rc runtime_open(struct runtime *r,
         const struct child_args *args, ipc_fn *on_control, loop_fn *on_stop,
         void *ctx, struct why *why);

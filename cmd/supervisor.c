@@ -396,6 +396,24 @@ static enum rc open_store(
 	return lock_store(s->store_fd, path, why);
 }
 
+/* For others to read as well: a web server beside us. */
+static enum rc open_published(
+        struct supervisor *s, const char *path, struct why *why)
+{
+	if (mkdir(path, 0755) == 0) {
+		if (chmod(path, 0755) != 0 ||
+		        (s->root && chown(path, s->uid, s->gid) != 0))
+			return why_set(
+			        why, RC_IO, "%s: %s", path, strerror(errno));
+	} else if (errno != EEXIST) {
+		return why_set(why, RC_IO, "%s: %s", path, strerror(errno));
+	}
+	s->publish_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->publish_fd < 0)
+		return why_set(why, RC_IO, "%s: %s", path, strerror(errno));
+	return RC_OK;
+}
+
 static enum rc open_keys(
         struct supervisor *s, const char *path, struct why *why)
 {
@@ -489,6 +507,8 @@ static enum rc open_all(struct supervisor *s, struct why *why)
 	if (rc == RC_OK)
 		rc = open_store(s, c->store.path, why);
 	if (rc == RC_OK)
+		rc = open_published(s, c->publish_path, why);
+	if (rc == RC_OK)
 		rc = open_keys(s, c->keys_dir, why);
 	if (rc == RC_OK)
 		rc = open_pairs(s, s->now->n_workers + 1, why);
@@ -555,7 +575,8 @@ int supervisor_run(const char *conf_path)
 	 * not there is reported by who reads it. */
 	absolute = realpath(conf_path, NULL);
 	s->conf_path = absolute != NULL ? absolute : conf_path;
-	s->exe_fd = s->signer_exe_fd = s->keys_fd = s->store_fd = -1;
+	s->exe_fd = s->signer_exe_fd = s->keys_fd = s->store_fd =
+	        s->publish_fd = -1;
 	s->metrics_fd = s->shared_fd = -1;
 	if (start(s) == RC_OK && loop_run(s->loop) == RC_OK)
 		status = s->exit_status;

@@ -67,6 +67,13 @@ struct responders {
 	size_t n;
 };
 
+/* CRLs that the keeper handed over, open. */
+struct published_file;
+struct published {
+	struct published_file *list;
+	size_t n;
+};
+
 /* One configuration, and the processes that run by it. */
 struct generation {
 	struct supervisor *sup;
@@ -78,6 +85,7 @@ struct generation {
 	struct buf tls_spki, tls_key, tls_chain;
 	int tls_fd; /* -1 until the identity is complete */
 	struct responders responders;
+	struct published published;
 	struct ports est, http;
 	int admin_fd, prometheus_fd;
 	struct process keeper;
@@ -93,7 +101,7 @@ struct supervisor {
 	struct loop *loop;
 	const char *conf_path;
 	int exe_fd, signer_exe_fd;
-	int keys_fd, store_fd;
+	int keys_fd, store_fd, publish_fd;
 	int metrics_fd, shared_fd;
 	struct metrics *metrics;
 	uint8_t ticket_secret[TLS_TICKET_SECRET_BYTES];
@@ -158,6 +166,12 @@ void responders_cert(struct generation *g, struct bytes body);
 bool responders_answered(const struct generation *g);
 void responders_tell_keeper(struct generation *g);
 void responders_tell_worker(struct process *p);
+
+/* --- published.c */
+/* CONTROL_PUBLISHED, from the keeper; its descriptor is duplicated. */
+void published_take(struct generation *g, const struct ipc_msg *msg);
+void published_tell_worker(struct process *p);
+void published_clear(struct generation *g);
 
 /* --- process.c */
 MUST_CHECK enum rc process_start(struct process *p, struct why *why);

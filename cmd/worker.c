@@ -5,6 +5,7 @@
 #include "net/http.h"
 #include "net/limit.h"
 #include "net/listen.h"
+#include "ocsp/publish.h"
 #include "ocsp/responder.h"
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,9 @@
 /* What one worker remembers of whom it served lately. */
 #define RATE_SLOTS 16384
 
+/* OCSP, CRLs, CA certificates. */
+#define PLAIN_ROUTES_MAX 16
+
 struct worker {
 	struct runtime r;
 	struct tls_server *tls;
@@ -20,6 +24,8 @@ struct worker {
 	struct est *est;
 	struct limit *ocsp_rate;
 	struct responder *responder;
+	struct publish *publish;
+	struct http_route routes[PLAIN_ROUTES_MAX];
 	struct http_server *http;
 	struct http_routes plain; /* of the listener without TLS */
 	struct loop_timer *pending;
@@ -96,7 +102,13 @@ static enum rc open_est(struct worker *w, struct why *why)
 	return rc != RC_OK ? rc : est_new(&w->est, &o, why);
 }
 
-/* What the supervisor has to say of responders is there before we serve. */
+static void add_routes(
+        struct worker *w, const struct http_route *routes, size_t n)
+{
+	for (size_t i = 0; i < n && w->plain.n < PLAIN_ROUTES_MAX; i++)
+		w->routes[w->plain.n++] = routes[i];
+}
+
 static enum rc open_responder(struct worker *w, struct why *why)
 {
 	const struct conf *c = w->r.conf;
@@ -111,6 +123,7 @@ static enum rc open_responder(struct worker *w, struct why *why)
 		        (size_t)(c->ocsp_cache_bytes / w->r.args->workers),
 		.metrics = w->r.metrics };
 	enum rc rc = RC_OK;
+	size_t n;
 
 	if (c->limits.ocsp_rate_per_address > 0)
 		rc = limit_new(&w->ocsp_rate, &rate);
@@ -119,9 +132,24 @@ static enum rc open_responder(struct worker *w, struct why *why)
 		rc = responder_new(&w->responder, &o, why);
 	if (rc != RC_OK)
 		return rc;
-	w->plain.routes = responder_routes(w->responder, &w->plain.n);
-	loop_poll(w->r.loop);
+	add_routes(w, responder_routes(w->responder, &n), n);
 	return RC_OK;
+}
+
+static enum rc open_plain(struct worker *w, struct why *why)
+{
+	size_t n;
+	enum rc rc = publish_new(&w->publish, w->r.authorities);
+
+	if (rc != RC_OK)
+		return rc;
+	w->plain.routes = w->routes;
+	add_routes(w, publish_routes(w->publish, &n), n);
+	rc = open_responder(w, why);
+	/* What the supervisor has to say is there before we serve. */
+	if (rc == RC_OK)
+		loop_poll(w->r.loop);
+	return rc;
 }
 
 static void set_responder(struct worker *w, struct bytes body)
@@ -139,10 +167,32 @@ static void set_responder(struct worker *w, struct bytes body)
 		        NULL);
 }
 
+static void set_crl(struct worker *w, const struct ipc_msg *msg)
+{
+	struct publish_crl crl;
+	enum rc rc = RC_MALFORMED;
+	int fd = -1;
+
+	if (w->publish == NULL)
+		return;
+	if (msg->n_fds == 1 &&
+	        control_published_unpack(&crl, msg->body) == RC_OK) {
+		fd = dup(msg->fds[0]);
+		rc = fd < 0 ? RC_IO : publish_crl_put(w->publish, &crl, fd);
+	}
+	if (rc == RC_OK)
+		return;
+	if (fd >= 0)
+		close(fd);
+	log_event(LOG_ERROR, "crl.not_served", "why", rc_info(rc)->text, NULL);
+}
+
 static void on_control(void *ctx, const struct ipc_msg *msg)
 {
 	if (msg->type == CONTROL_RESPONDER)
 		set_responder(ctx, msg->body);
+	else if (msg->type == CONTROL_PUBLISHED)
+		set_crl(ctx, msg);
 }
 
 static enum rc open_http(struct worker *w, struct why *why)
@@ -191,7 +241,7 @@ static enum rc open_all(
 			rc = open_est(w, why);
 	}
 	if (rc == RC_OK && w->r.conf->listen.http[0] != '\0')
-		rc = open_responder(w, why);
+		rc = open_plain(w, why);
 	if (rc == RC_OK)
 		rc = open_http(w, why);
 	if (rc == RC_OK)
@@ -230,6 +280,7 @@ int worker_run(const struct child_args *args)
 	http_server_free(w.http);
 	est_free(w.est);
 	responder_free(w.responder);
+	publish_free(w.publish);
 	limit_free(w.ocsp_rate);
 	limit_free(w.rate);
 	tls_server_free(w.tls);
