@@ -1,0 +1,72 @@
+/* The checks of CRLs and OCSP answers neither fault nor allow what no policy
+ * can: an independent look at the bytes says so. The first byte tells which of
+ * the two it is. */
+#include "ca/tbs_check.h"
+#include "der/alg.h"
+#include "tests/unit/tbs_make.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define RESPONDER BYTES_LIT("the responder's key.")
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static bool contains(struct bytes in, struct bytes what)
+{
+	for (size_t i = 0; i + what.n <= in.n; i++)
+		if (memcmp(in.p + i, what.p, what.n) == 0)
+			return true;
+	return false;
+}
+
+static void check_crl(const struct tbs_policy *p, struct bytes tbs)
+{
+	struct why why = WHY_NONE;
+
+	if (tbs_check_crl(p, tbs, SPEC_NOW_S, &why)) {
+		must(why.text[0] != '\0');
+		return;
+	}
+	must(contains(tbs, p->issuer));
+	must(contains(tbs, p->sig_alg));
+	must(contains(tbs, p->crl.key_id));
+	must(contains(tbs, oid_bytes(OID_CRL_NUMBER)));
+}
+
+static void check_ocsp(const struct tbs_policy *p, struct bytes tbs)
+{
+	struct why why = WHY_NONE;
+	struct bytes responder;
+
+	if (tbs_check_ocsp(p, tbs, SPEC_NOW_S, RESPONDER, &why)) {
+		must(why.text[0] != '\0');
+		return;
+	}
+	must(tbs_ocsp_responder(&responder, tbs, NULL) == RC_OK);
+	must(bytes_eq(responder, RESPONDER));
+	must((contains(tbs, p->ocsp.name_sha1) &&
+	             contains(tbs, p->ocsp.key_sha1)) ||
+	        (contains(tbs, p->ocsp.name_sha256) &&
+	                contains(tbs, p->ocsp.key_sha256)));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct bytes tbs = bytes_skip(bytes_of(data, size), 1);
+	struct tbs_policy *p =
+	        spec_policy("Issuing", alg_bytes(ALG_ECDSA_SHA256), SPEC_NOW_S);
+
+	must(p != NULL);
+	if (size > 0 && data[0] == 0)
+		check_crl(p, tbs);
+	else if (size > 0)
+		check_ocsp(p, tbs);
+	tbs_policy_free(p);
+	return 0;
+}
