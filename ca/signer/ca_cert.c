@@ -39,6 +39,21 @@ int64_t ca_issuer_not_before_s(const struct ca_issuer *i)
 	return i->not_before_s;
 }
 
+struct bytes ca_issuer_subject(const struct ca_issuer *i)
+{
+	return buf_bytes(&i->subject);
+}
+
+struct bytes ca_issuer_key_id(const struct ca_issuer *i)
+{
+	return i->key_id;
+}
+
+bool ca_issuer_signs_crls(const struct ca_issuer *i)
+{
+	return X509_get_key_usage(i->cert) & KU_CRL_SIGN;
+}
+
 static X509 *read_one_pem(struct bytes pem)
 {
 	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);

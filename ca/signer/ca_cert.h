@@ -18,7 +18,10 @@ struct ca_issuer;
 MUST_CHECK enum rc ca_issuer_parse(struct ca_issuer **out, struct bytes pem,
         const struct vault_key *key, struct why *why);
 int64_t ca_issuer_not_before_s(const struct ca_issuer *i);
-void ca_issuer_free(struct ca_issuer *i); /* NULL is a no-op */
+struct bytes ca_issuer_subject(const struct ca_issuer *i); /* Name, DER */
+struct bytes ca_issuer_key_id(const struct ca_issuer *i);
+bool ca_issuer_signs_crls(const struct ca_issuer *i); /* cRLSign */
+void ca_issuer_free(struct ca_issuer *i);             /* NULL is a no-op */
 
 struct ca_cert_opts {
 	const struct ca_issuer *issuer; /* NULL: signs itself */

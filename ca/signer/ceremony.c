@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "ca/signer/ca_cert.h"
+#include "ca/signer/ca_crl.h"
 #include "ca/signer/ceremony_file.h"
 #include "der/name.h"
 #include "der/oid.h"
@@ -32,6 +33,8 @@ enum option_id {
 	OPT_SUBJECT,
 	OPT_VALIDITY,
 	OPT_PATH_LENGTH,
+	OPT_NUMBER,
+	OPT_REVOKED,
 	OPT_COUNT,
 };
 #define BIT(id) (UINT32_C(1) << (id))
@@ -48,6 +51,8 @@ static const struct option options[] = {
 	{ "subject", required_argument, NULL, OPT_SUBJECT },
 	{ "validity", required_argument, NULL, OPT_VALIDITY },
 	{ "path-length", required_argument, NULL, OPT_PATH_LENGTH },
+	{ "number", required_argument, NULL, OPT_NUMBER },
+	{ "revoked", required_argument, NULL, OPT_REVOKED },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -67,7 +72,7 @@ static const struct key_kind kinds[] = {
 
 struct args {
 	uint32_t given; /* BIT()s */
-	const char *out, *key, *issuer_key, *issuer_cert;
+	const char *out, *key, *issuer_key, *issuer_cert, *revoked;
 	const struct key_kind *kind;
 	int passphrase_fd, issuer_passphrase_fd;
 	struct buf subject_oids; /* what parts' OIDs point into, at the end */
@@ -76,6 +81,7 @@ struct args {
 	size_t n_parts;
 	int64_t validity_s;
 	int path_length;
+	uint64_t number;
 };
 
 /* --- arguments */
@@ -159,6 +165,14 @@ static enum rc read_int(const char *text, int min, int max, int *out,
 	return RC_OK;
 }
 
+static enum rc read_number(struct args *a, const char *text, struct why *why)
+{
+	if (text_u64(bytes_str(text), INT64_MAX, &a->number) || a->number == 0)
+		return why_set(why, RC_MALFORMED,
+		        "--number: want one above that of the CRL before");
+	return RC_OK;
+}
+
 static enum rc apply(struct args *a, int id, const char *text, struct why *why)
 {
 	if (id < OPT_OUT || id >= OPT_COUNT)
@@ -192,6 +206,11 @@ static enum rc apply(struct args *a, int id, const char *text, struct why *why)
 		return read_part(a, text, why);
 	case OPT_VALIDITY:
 		return read_validity(a, text, why);
+	case OPT_REVOKED:
+		a->revoked = text;
+		break;
+	case OPT_NUMBER:
+		return read_number(a, text, why);
 	case OPT_PATH_LENGTH:
 		return read_int(text, 0, PATH_LENGTH_MAX, &a->path_length,
 		        "path-length", why);
@@ -366,6 +385,51 @@ static enum rc make_authority(const struct args *a, struct why *why)
 	return rc;
 }
 
+/* Served as it is, so in DER (RFC 5280 section 4.2.1.13). */
+static enum rc write_crl(const struct args *a, struct vault *v,
+        struct ca_crl_opts *o, struct why *why)
+{
+	struct buf list = BUF_INIT(CA_CRL_LIST_MAX_BYTES);
+	struct buf der = BUF_INIT(CA_CRL_MAX_BYTES);
+	enum rc rc = ceremony_read(a->revoked, &list, why);
+
+	if (!rc) {
+		o->number = a->number;
+		o->list = buf_bytes(&list);
+		rc = ca_crl_sign(&der, v, 0, o, why);
+	}
+	if (!rc)
+		rc = ceremony_write(a->out, 0644, buf_bytes(&der), why);
+	buf_free(&list);
+	buf_free(&der);
+	return rc;
+}
+
+static enum rc make_crl(const struct args *a, struct why *why)
+{
+	struct ca_issuer *issuer = NULL;
+	struct ca_crl_opts o = { .now_s = clock_now_s() };
+	struct vault *v = NULL;
+	enum rc rc = vault_new(&v);
+
+	if (!rc)
+		rc = load_key(v, "issuer", a->issuer_key,
+		        a->issuer_passphrase_fd, why);
+	if (!rc)
+		rc = load_issuer(&issuer, a->issuer_cert, vault_at(v, 0), why);
+	if (!rc) {
+		o.issuer = issuer;
+		o.this_update_s = o.now_s - BACKDATE_S;
+		if (o.this_update_s < ca_issuer_not_before_s(issuer))
+			o.this_update_s = ca_issuer_not_before_s(issuer);
+		o.next_update_s = o.now_s + a->validity_s;
+		rc = write_crl(a, v, &o, why);
+	}
+	ca_issuer_free(issuer);
+	vault_free(v);
+	return rc;
+}
+
 static const struct operation {
 	const char *name;
 	uint32_t need, may;
@@ -383,6 +447,10 @@ static const struct operation {
 	                BIT(OPT_PATH_LENGTH) | BIT(OPT_OUT),
 	        BIT(OPT_PASSPHRASE_FD) | BIT(OPT_ISSUER_PASSPHRASE_FD),
 	        make_authority },
+	{ "crl",
+	        BIT(OPT_ISSUER_KEY) | BIT(OPT_ISSUER_CERT) | BIT(OPT_NUMBER) |
+	                BIT(OPT_VALIDITY) | BIT(OPT_REVOKED) | BIT(OPT_OUT),
+	        BIT(OPT_ISSUER_PASSPHRASE_FD), make_crl },
 };
 
 static enum signer_exit status_of(enum rc rc)
@@ -436,7 +504,7 @@ enum signer_exit ceremony(int argc, char **argv)
 		if (strcmp(operations[i].name, argv[0]) == 0)
 			return run(&operations[i], argc, argv);
 	(void)fprintf(stderr,
-	        "mica-signer: --ceremony: want make-key, root "
-	        "or authority\n");
+	        "mica-signer: --ceremony: want make-key, root, "
+	        "authority or crl\n");
 	return SIGNER_EXIT_USAGE;
 }

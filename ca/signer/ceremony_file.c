@@ -124,9 +124,12 @@ enum rc ceremony_read_secret(const char *path, struct buf *out, struct why *why)
 
 enum rc ceremony_read(const char *path, struct buf *out, struct why *why)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	enum rc rc;
+	int fd;
 
+	if (strcmp(path, "-") == 0)
+		return secret_file_read_fd(STDIN_FILENO, path, out, why);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return failed(why, path);
 	rc = secret_file_read_fd(fd, path, out, why);

@@ -16,7 +16,7 @@ MUST_CHECK enum rc ceremony_write(
 /* secret_file_read() by path. */
 MUST_CHECK enum rc ceremony_read_secret(
         const char *path, struct buf *out, struct why *why);
-/* A certificate: anyone's file. */
+/* A certificate or a list: anyone's file. "-" is standard input. */
 MUST_CHECK enum rc ceremony_read(
         const char *path, struct buf *out, struct why *why);
 /* A passphrase from an inherited descriptor, to its end, less one trailing

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static struct signer_run run;
-static char root_key[96], root_pem[96], key[96], pem[96], other[96];
+static char root_key[96], root_pem[96], key[96], pem[96], other[96], list[96];
 
 static void place(char *out, const char *name)
 {
@@ -26,6 +26,7 @@ static void open_dir(void)
 	place(key, "issuing.key");
 	place(pem, "issuing.pem");
 	place(other, "other.pem");
+	place(list, "list");
 }
 
 static void close_dir(void)
@@ -199,6 +200,130 @@ START_TEST(ceremony_says_that_a_passphrase_is_wrong)
 }
 END_TEST
 
+static void write_list(const char *text)
+{
+	FILE *f = fopen(list, "we");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_ge(fputs(text, f), 0);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+static int make_crl(const char *revoked, const char **text)
+{
+	const char *args[] = { "--ceremony", "crl", "--issuer-key", root_key,
+		"--issuer-cert", root_pem, "--number", "7", "--validity", "1y",
+		"--revoked", revoked, "--out", other, NULL };
+
+	return run_to_end(args, text);
+}
+
+static X509_CRL *read_crl(void)
+{
+	FILE *f = fopen(other, "re");
+	X509_CRL *crl;
+
+	ck_assert_ptr_nonnull(f);
+	crl = d2i_X509_CRL_fp(f, NULL);
+	(void)fclose(f);
+	ck_assert_ptr_nonnull(crl);
+	return crl;
+}
+
+static int reason_of(X509_CRL *crl, int i)
+{
+	X509_REVOKED *r = sk_X509_REVOKED_value(X509_CRL_get_REVOKED(crl), i);
+	ASN1_ENUMERATED *reason =
+	        X509_REVOKED_get_ext_d2i(r, NID_crl_reason, NULL, NULL);
+	int value = reason ? (int)ASN1_ENUMERATED_get(reason) : 0;
+
+	ASN1_ENUMERATED_free(reason);
+	return value;
+}
+
+START_TEST(ceremony_signs_a_crl)
+{
+	ASN1_INTEGER *number;
+	const char *text;
+	X509_CRL *crl;
+	X509 *root;
+
+	ck_assert_int_eq(make_root_key(NULL), 0);
+	ck_assert_int_eq(make_root(NULL), 0);
+	write_list("# gone\n\n"
+	           "4d0f23 2025-11-22T10:00:00Z\tcACompromise\n"
+	           "00ff 2025-11-22T10:00:00Z\r\n"
+	           "  7f 2025-11-22T10:00:01Z keycompromise");
+	ck_assert_msg(make_crl(list, &text) == 0, "%s", text);
+	root = read_cert(root_pem);
+	crl = read_crl();
+	ck_assert_int_eq(X509_CRL_verify(crl, X509_get0_pubkey(root)), 1);
+	ck_assert_int_eq(X509_NAME_cmp(X509_CRL_get_issuer(crl),
+	                         X509_get_subject_name(root)),
+	        0);
+	number = X509_CRL_get_ext_d2i(crl, NID_crl_number, NULL, NULL);
+	ck_assert_int_eq(ASN1_INTEGER_get(number), 7);
+	ASN1_INTEGER_free(number);
+	ck_assert_int_eq(sk_X509_REVOKED_num(X509_CRL_get_REVOKED(crl)), 3);
+	ck_assert_int_eq(reason_of(crl, 0), 2);
+	ck_assert_int_eq(reason_of(crl, 1), 0);
+	ck_assert_int_eq(reason_of(crl, 2), 1);
+	ck_assert_int_gt(
+	        X509_cmp_current_time(X509_CRL_get0_nextUpdate(crl)), 0);
+	ck_assert_int_lt(
+	        X509_cmp_current_time(X509_CRL_get0_lastUpdate(crl)), 0);
+	X509_CRL_free(crl);
+	X509_free(root);
+	ck_assert_int_eq(make_crl(list, NULL), 7);
+}
+END_TEST
+
+START_TEST(ceremony_signs_an_empty_crl)
+{
+	const char *text;
+	X509_CRL *crl;
+
+	ck_assert_int_eq(make_root_key(NULL), 0);
+	ck_assert_int_eq(make_root(NULL), 0);
+	ck_assert_msg(make_crl("/dev/null", &text) == 0, "%s", text);
+	crl = read_crl();
+	ck_assert_ptr_null(X509_CRL_get_REVOKED(crl));
+	X509_CRL_free(crl);
+}
+END_TEST
+
+START_TEST(ceremony_refuses_a_list_that_it_cannot_read)
+{
+	static const struct {
+		const char *text, *clause;
+	} rows[] = {
+		{ "4d0 2025-11-22T10:00:00Z\n", "line 1" },
+		{ "#\n4d0f 2025-11-22 10:00:00\n", "line 2" },
+		{ "4d0f 2025-11-22T10:00:00Z tired\n", "line 1" },
+		{ "4d0f 2025-11-22T10:00:00Z superseded x\n", "line 1" },
+		{ "4d0f\n", "line 1" },
+		{ "4d0f 2025-13-22T10:00:00Z\n", "line 1" },
+		{ "000102030405060708090a0b0c0d0e0f1011121314 "
+		  "2025-11-22T10:00:00Z\n",
+		        "line 1" },
+		{ "4d0f 2099-11-22T10:00:00Z\n", "in the future" },
+		{ "4d0f 2025-11-22T10:00:00Z\n004D0F 2025-11-22T10:00:00Z\n",
+		        "line 2: that serial number stands twice" },
+	};
+	const char *text;
+
+	ck_assert_int_eq(make_root_key(NULL), 0);
+	ck_assert_int_eq(make_root(NULL), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		write_list(rows[i].text);
+		ck_assert_int_eq(make_crl(list, &text), 1);
+		ck_assert_msg(strstr(text, rows[i].clause) != NULL, "%zu: %s",
+		        i, text);
+		ck_assert_int_eq(access(other, F_OK), -1);
+	}
+}
+END_TEST
+
 START_TEST(ceremony_refuses_arguments_that_it_does_not_know)
 {
 	const char *rows[][12] = {
@@ -219,6 +344,11 @@ START_TEST(ceremony_refuses_arguments_that_it_does_not_know)
 		        "101y", "--out", other, NULL },
 		{ "root", "--key", key, "--subject", "CN=x", "--validity", "0d",
 		        "--out", other, NULL },
+		{ "crl", "--issuer-key", key, "--issuer-cert", pem,
+		        "--validity", "1y", "--revoked", "-", "--out", other,
+		        NULL },
+		{ "root", "--key", key, "--number", "1", NULL },
+		{ "crl", "--number", "0", NULL },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -244,6 +374,9 @@ TCase *test_signer_ceremony(void)
 	tcase_add_test(t, ceremony_keeps_an_authority_inside_its_issuer);
 	tcase_add_test(t, ceremony_wants_the_issuers_own_key);
 	tcase_add_test(t, ceremony_says_that_a_passphrase_is_wrong);
+	tcase_add_test(t, ceremony_signs_a_crl);
+	tcase_add_test(t, ceremony_signs_an_empty_crl);
+	tcase_add_test(t, ceremony_refuses_a_list_that_it_cannot_read);
 	tcase_add_test(t, ceremony_refuses_arguments_that_it_does_not_know);
 	return t;
 }
