@@ -35,16 +35,8 @@ enum tree {
 	TREE_BLOCKED,   /* SPKI hash -> time */
 	TREE_AUDIT,     /* number -> hash, entry */
 	TREE_FEED,      /* position -> store_status_row */
-	TREE_REVOKED,     /* cert key -> rec_status, while held or revoked */
-	TREE_KEY,         /* SPKI hash, sequence -> nothing */
-	TREE_TOKEN,       /* token hash -> store_token */
-	TREE_QUOTA,       /* name -> store_quota */
-	TREE_AUTHORITY,   /* id -> store_authority, DER */
-	TREE_BLOCKED,     /* SPKI hash -> time */
-	TREE_AUDIT,       /* number -> hash, entry */
-	TREE_FEED,        /* position -> store_status_row */
-	TREE_SHARD,       /* authority, shard, serial -> as TREE_REVOKED */
-	TREE_CRL,         /* authority, shard -> store_crl */
+	TREE_SHARD,     /* authority, shard, serial -> as TREE_REVOKED */
+	TREE_CRL,       /* authority, shard -> store_crl */
 	TREE_COUNT
 };
 

@@ -160,7 +160,6 @@ static void count_state(struct rec_ledger *l, enum cert_state s, bool enter)
 void batch_change_status(struct batch *b, const struct cert_key *c,
         struct rec_status *r, enum cert_state state, enum cert_reason reason)
 {
-	struct key k = key_cert(c);
 	struct key sharded = key_scope_cert(r->shard, c);
 	enum cert_state was = r->state;
 	uint64_t position = ++b->ledger.feed;
