@@ -1,6 +1,6 @@
 /* bench/bench_revoke.c - certificates revoked one by one, 256 in flight, when so
  * many are revoked already: bench_revoke [RECORDS [ROUNDS]]. Two stores are the
- * same but for that: in one, the limit, none is revoked. The same certificates,
+ * same but for that, copies of one: in one, the limit, none is revoked. The same certificates,
  * drawn at random, are revoked in both, in turns; medians of the rounds. Beside
  * it how fast a lot is revoked by parts. */
 #include "bench/fill.h"
@@ -117,9 +117,11 @@ static double revoke_lot(struct fill *f, size_t n)
 
 /* --- two stores */
 
+/* Page by page, as LMDB writes: in larger pieces ext4 would keep the file in
+ * folios of many pages, in which a page is dear to write. */
 static void copy_store(const char *from, const char *to)
 {
-	static uint8_t part[1 << 20];
+	uint8_t part[4096];
 	char path[512];
 	ssize_t n = 0;
 	int in, out;
@@ -171,10 +173,11 @@ static void report(struct side *none, struct side *many, size_t records,
 
 int main(int argc, char **argv)
 {
-	static struct fill fills[2];
+	static struct fill origin, fills[2];
 	static struct side none = { .fill = &fills[0] },
 	                   many = { .fill = &fills[1] };
-	char folder[2][40] = { "/var/tmp/bench-revoke-XXXXXX",
+	char folder[3][40] = { "/var/tmp/bench-revoke-XXXXXX",
+		"/var/tmp/bench-revoke-XXXXXX",
 		"/var/tmp/bench-revoke-XXXXXX" };
 	size_t records = 1000000, rounds = 7, victims;
 	struct cert_key *keys;
@@ -187,16 +190,18 @@ int main(int argc, char **argv)
 	victims = rounds * A_ROUND;
 	keys = calloc(records + victims, sizeof(*keys));
 	if (keys == NULL || mkdtemp(folder[0]) == NULL ||
-	        mkdtemp(folder[1]) == NULL)
+	        mkdtemp(folder[1]) == NULL || mkdtemp(folder[2]) == NULL)
 		die("no folder, or no memory");
-	fills[0].keys = keys;
-	fill_open(&fills[0], folder[0]);
-	fill_issue(&fills[0], records + victims);
-	fill_close(&fills[0]);
-	copy_store(folder[0], folder[1]);
+	origin.keys = keys;
+	fill_open(&origin, folder[2]);
+	fill_issue(&origin, records + victims);
+	fill_close(&origin);
+	for (int i = 0; i < 2; i++) {
+		copy_store(folder[2], folder[i]);
+		fill_open(&fills[i], folder[i]);
+	}
+	fill_remove(folder[2]);
 	shuffle(keys, records + victims, victims);
-	fill_open(&fills[0], folder[0]);
-	fill_open(&fills[1], folder[1]);
 	revoke_each(&many, keys + victims, records);
 	for (size_t i = 0; i < rounds; i++) {
 		measure(&none, keys + i * A_ROUND, (int)i);
