@@ -566,6 +566,45 @@ START_TEST(ipc_sealed_body_is_the_end_of_its_file)
 }
 END_TEST
 
+static struct bytes taken;
+
+static void on_msg_take(void *ctx, const struct ipc_msg *msg)
+{
+	(void)ctx;
+	seen.messages++;
+	taken = ipc_take_map(far);
+	ck_assert_uint_eq(ipc_take_map(far).n, 0);
+	if (taken.n > 0)
+		ck_assert_ptr_eq(msg->body.p, taken.p);
+}
+
+START_TEST(ipc_body_in_a_file_may_be_kept)
+{
+	const size_t n = 2 * IPC_INLINE_MAX_BYTES;
+	uint8_t *p = calloc(1, n);
+	struct ipc_msg msg = message(7, 1, bytes_of(p, n));
+	int fds[2];
+
+	rand_fill(p, n);
+	ck_assert_int_eq(ipc_pair(fds), RC_OK);
+	ck_assert_int_eq(
+	        ipc_new(&near, loop, fds[0], on_msg, on_dead, NULL), RC_OK);
+	ck_assert_int_eq(
+	        ipc_new(&far, loop, fds[1], on_msg_take, on_dead, NULL), RC_OK);
+	ck_assert_int_eq(ipc_send(near, &msg), RC_OK);
+	turn(4);
+	ck_assert_uint_eq(seen.messages, 1);
+	ck_assert(bytes_eq(taken, bytes_of(p, n)));
+	ipc_memfd_unmap(taken);
+	msg.body.n = 3;
+	ck_assert_int_eq(ipc_send(near, &msg), RC_OK);
+	turn(4);
+	ck_assert_uint_eq(seen.messages, 2);
+	ck_assert_uint_eq(taken.n, 0);
+	free(p);
+}
+END_TEST
+
 START_TEST(ipc_sealed_body_longer_than_its_file_kills)
 {
 	int fd = ipc_memfd("t", BYTES_LIT("abc"));
@@ -659,6 +698,7 @@ TCase *test_base_ipc(void)
 	tcase_add_test(t, ipc_good_frame_is_served_before_a_bad_one_kills);
 	tcase_add_test(t, ipc_oversized_packet_kills);
 	tcase_add_test(t, ipc_memfd_body_of_another_size_kills);
+	tcase_add_test(t, ipc_body_in_a_file_may_be_kept);
 	tcase_add_loop_test(t, ipc_sealed_body_is_the_end_of_its_file, 0,
 	        ROWS(sealed_bodies));
 	tcase_add_test(t, ipc_sealed_body_longer_than_its_file_kills);
