@@ -122,6 +122,7 @@ static enum rc open_responder(struct worker *w, struct why *why)
 		.cache_bytes =
 		        (size_t)(c->ocsp_cache_bytes / w->r.args->workers),
 		.metrics = w->r.metrics };
+	const struct http_route *routes;
 	enum rc rc = RC_OK;
 	size_t n;
 
@@ -132,19 +133,22 @@ static enum rc open_responder(struct worker *w, struct why *why)
 		rc = responder_new(&w->responder, &o, why);
 	if (rc != RC_OK)
 		return rc;
-	add_routes(w, responder_routes(w->responder, &n), n);
+	routes = responder_routes(w->responder, &n);
+	add_routes(w, routes, n);
 	return RC_OK;
 }
 
 static enum rc open_plain(struct worker *w, struct why *why)
 {
+	const struct http_route *routes;
 	size_t n;
 	enum rc rc = publish_new(&w->publish, w->r.authorities);
 
 	if (rc != RC_OK)
 		return rc;
 	w->plain.routes = w->routes;
-	add_routes(w, publish_routes(w->publish, &n), n);
+	routes = publish_routes(w->publish, &n);
+	add_routes(w, routes, n);
 	rc = open_responder(w, why);
 	/* What the supervisor has to say is there before we serve. */
 	if (rc == RC_OK)
