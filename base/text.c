@@ -48,23 +48,26 @@ void base64_encode(struct buf *out, struct bytes in, unsigned columns)
 	}
 }
 
-static int base64_value(uint8_t c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '+')
-		return 62;
-	return c == '/' ? 63 : -1;
-}
-
-static bool is_space(uint8_t c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
+/* What a byte is: a digit's value and one, white space, padding; 0 is none. */
+#define BASE64_SPACE 65
+#define BASE64_PAD 66
+/* clang-format off */
+static const uint8_t base64_kinds[256] = {
+	['A'] = 1, ['B'] = 2, ['C'] = 3, ['D'] = 4, ['E'] = 5, ['F'] = 6,
+	['G'] = 7, ['H'] = 8, ['I'] = 9, ['J'] = 10, ['K'] = 11, ['L'] = 12,
+	['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18,
+	['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+	['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30,
+	['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36,
+	['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42,
+	['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+	['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54,
+	['2'] = 55, ['3'] = 56, ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60,
+	['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64,
+	[' '] = BASE64_SPACE, ['\t'] = BASE64_SPACE,
+	['\r'] = BASE64_SPACE, ['\n'] = BASE64_SPACE, ['='] = BASE64_PAD,
+};
+/* clang-format on */
 
 /* Count digits and padding; RFC 4648 section 3.3: anything else is refused. */
 static enum rc base64_count(struct bytes in, size_t *digits)
@@ -73,11 +76,13 @@ static enum rc base64_count(struct bytes in, size_t *digits)
 
 	*digits = 0;
 	for (size_t i = 0; i < in.n; i++) {
-		if (is_space(in.p[i]))
+		uint8_t kind = base64_kinds[in.p[i]];
+
+		if (kind == BASE64_SPACE)
 			continue;
-		if (in.p[i] == '=')
+		if (kind == BASE64_PAD)
 			pads++;
-		else if (pads > 0 || base64_value(in.p[i]) < 0)
+		else if (pads > 0 || kind == 0)
 			return RC_MALFORMED;
 		else
 			(*digits)++;
@@ -89,14 +94,31 @@ static enum rc base64_count(struct bytes in, size_t *digits)
 	return RC_OK;
 }
 
+/* Four digits side by side make three bytes; false when they are not. */
+static bool base64_four(uint8_t *out, const uint8_t *in)
+{
+	/* Of what is no digit, 0 less one is large too. */
+	uint32_t a = base64_kinds[in[0]] - UINT32_C(1);
+	uint32_t b = base64_kinds[in[1]] - UINT32_C(1);
+	uint32_t c = base64_kinds[in[2]] - UINT32_C(1);
+	uint32_t d = base64_kinds[in[3]] - UINT32_C(1);
+	uint32_t v = a << 18 | b << 12 | c << 6 | d;
+
+	if ((a | b | c | d) > 63)
+		return false;
+	out[0] = (uint8_t)(v >> 16);
+	out[1] = (uint8_t)(v >> 8);
+	out[2] = (uint8_t)v;
+	return true;
+}
+
 enum rc base64_decode(struct buf *out, struct bytes in)
 {
 	uint32_t acc = 0;
 	unsigned bits = 0;
-	size_t digits;
+	size_t digits, n = 0, i = 0;
 	uint8_t *p;
 	enum rc rc;
-	size_t n = 0;
 
 	rc = base64_count(in, &digits);
 	if (rc != RC_OK)
@@ -105,10 +127,19 @@ enum rc base64_decode(struct buf *out, struct bytes in)
 	        out, digits / 4 * 3 + (digits % 4 != 0) * (digits % 4 - 1));
 	if (p == NULL)
 		return out->failed;
-	for (size_t i = 0; i < in.n; i++) {
-		if (is_space(in.p[i]) || in.p[i] == '=')
+	while (i < in.n) {
+		uint8_t kind = base64_kinds[in.p[i]];
+
+		if (bits == 0 && in.n - i >= 4 &&
+		        base64_four(p + n, in.p + i)) {
+			n += 3;
+			i += 4;
 			continue;
-		acc = acc << 6 | (uint32_t)base64_value(in.p[i]);
+		}
+		i++;
+		if (kind > 64)
+			continue;
+		acc = acc << 6 | (kind - UINT32_C(1));
 		bits += 6;
 		if (bits >= 8) {
 			bits -= 8;

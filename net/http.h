@@ -127,6 +127,12 @@ void http_file_free(struct http_file *f);
 void http_answer_file(struct http_req *req, unsigned status,
         const struct http_header *headers, size_t n_headers,
         struct http_file *file);
+/* http_answer in two steps, for what is answered again and again: write the
+ * headers as lines once, and answer with those. RC_MALFORMED: not printable. */
+MUST_CHECK enum rc http_header_lines(
+        struct buf *out, const struct http_header *headers, size_t n_headers);
+void http_answer_lines(struct http_req *req, unsigned status,
+        struct bytes lines, struct bytes body);
 /* text/plain, one line; "\n" is added. */
 void http_answer_text(struct http_req *req, unsigned status, const char *text);
 /* "Not Found"; "" for a status without a name. */

@@ -200,16 +200,35 @@ static bool headers_ok(const struct http_header *headers, size_t n)
 	return n <= HTTP_ANSWER_HEADERS_MAX;
 }
 
-static bool head_build(struct conn *c, unsigned status,
-        const struct http_header *headers, size_t n_headers, size_t body_n)
+enum rc http_header_lines(
+        struct buf *out, const struct http_header *headers, size_t n_headers)
+{
+	if (!headers_ok(headers, n_headers))
+		return RC_MALFORMED;
+	for (size_t i = 0; i < n_headers; i++)
+		add_line(out, headers[i].name, headers[i].value);
+	return out->failed;
+}
+
+/* What an answer's head says beside what is the server's: headers, and lines of
+ * some that were written before. */
+struct fields {
+	const struct http_header *headers;
+	size_t n;
+	struct bytes lines;
+};
+
+static bool head_build(
+        struct conn *c, unsigned status, const struct fields *f, size_t body_n)
 {
 	struct buf *b = &c->srv->head;
 
 	buf_reset(b);
 	add_status_line(b, status);
 	add_line(b, "Date", date_now(c->srv));
-	for (size_t i = 0; i < n_headers; i++)
-		add_line(b, headers[i].name, headers[i].value);
+	if (http_header_lines(b, f->headers, f->n) != RC_OK)
+		return false;
+	buf_add(b, f->lines);
 	/* RFC 9110 8.6: not in a 204; in a 304 it would be another's. */
 	if (status != 204 && status != 304)
 		add_length(b, body_n);
@@ -224,16 +243,17 @@ static bool head_build(struct conn *c, unsigned status,
 /* RC_OK: srv->head says that. RC_INTERNAL: it says 500, and no body is to
  * follow. RC_NOMEM: the connection is closed. */
 static enum rc answer_head(struct conn *c, unsigned status,
-        const struct http_header *headers, size_t n_headers, size_t body_n)
+        const struct fields *fields, size_t body_n)
 {
+	static const struct fields none;
+
 	/* A connection that is closing down or whose peer will send no more
 	 * is not kept. */
 	c->close = c->close || c->srv->draining;
-	if (headers_ok(headers, n_headers) &&
-	        head_build(c, status, headers, n_headers, body_n))
+	if (head_build(c, status, fields, body_n))
 		return RC_OK;
 	c->close = true;
-	if (head_build(c, 500, NULL, 0, 0))
+	if (head_build(c, 500, &none, 0))
 		return RC_INTERNAL;
 	c->state = CONN_WRITE;
 	conn_close(c);
@@ -245,16 +265,24 @@ static bool has_body(const struct conn *c, unsigned status)
 	return c->parse.method != HTTP_HEAD && status != 204 && status != 304;
 }
 
-void conn_answer(struct conn *c, unsigned status,
-        const struct http_header *headers, size_t n_headers, struct bytes body)
+static void answer_bytes(struct conn *c, unsigned status,
+        const struct fields *fields, struct bytes body)
 {
-	enum rc rc = answer_head(c, status, headers, n_headers, body.n);
+	enum rc rc = answer_head(c, status, fields, body.n);
 
 	if (rc == RC_NOMEM)
 		return;
 	if (rc != RC_OK || !has_body(c, status))
 		body = BYTES_NONE;
 	conn_send(c, buf_bytes(&c->srv->head), body);
+}
+
+void conn_answer(struct conn *c, unsigned status,
+        const struct http_header *headers, size_t n_headers, struct bytes body)
+{
+	const struct fields fields = { .headers = headers, .n = n_headers };
+
+	answer_bytes(c, status, &fields, body);
 }
 
 void conn_refuse(struct conn *c, unsigned status, const char *clause)
@@ -285,10 +313,23 @@ void http_answer(struct http_req *req, unsigned status,
 		conn_answer(c, status, headers, n_headers, body);
 }
 
+void http_answer_lines(struct http_req *req, unsigned status,
+        struct bytes lines, struct bytes body)
+{
+	const struct fields fields = { .lines = lines };
+	struct conn *c = conn_of(req);
+
+	if (c->bev == NULL)
+		conn_dead(c);
+	else
+		answer_bytes(c, status, &fields, body);
+}
+
 void http_answer_file(struct http_req *req, unsigned status,
         const struct http_header *headers, size_t n_headers,
         struct http_file *file)
 {
+	const struct fields fields = { .headers = headers, .n = n_headers };
 	struct conn *c = conn_of(req);
 	enum rc rc;
 
@@ -296,7 +337,7 @@ void http_answer_file(struct http_req *req, unsigned status,
 		conn_dead(c);
 		return;
 	}
-	rc = answer_head(c, status, headers, n_headers, file->n);
+	rc = answer_head(c, status, &fields, file->n);
 	if (rc == RC_OK && has_body(c, status))
 		conn_send_file(c, buf_bytes(&c->srv->head), file);
 	else if (rc != RC_NOMEM)

@@ -3,22 +3,19 @@
 
 enum rc http_uri_decode(struct buf *out, struct bytes in)
 {
-	for (size_t i = 0; i < in.n; i++) {
-		int hi, lo;
+	struct bytes plain, rest;
 
-		if (in.p[i] != '%') {
-			buf_add_u8(out, in.p[i]);
-			continue;
-		}
-		if (in.n - i < 3)
-			return RC_MALFORMED;
-		hi = hex_value(in.p[i + 1]);
-		lo = hex_value(in.p[i + 2]);
+	while (bytes_cut(in, '%', &plain, &rest)) {
+		int hi = rest.n >= 2 ? hex_value(rest.p[0]) : -1;
+		int lo = rest.n >= 2 ? hex_value(rest.p[1]) : -1;
+
 		if (hi < 0 || lo < 0 || (hi | lo) == 0)
 			return RC_MALFORMED;
+		buf_add(out, plain);
 		buf_add_u8(out, (uint8_t)(hi << 4 | lo));
-		i += 2;
+		in = bytes_skip(rest, 2);
 	}
+	buf_add(out, plain);
 	return out->failed;
 }
 

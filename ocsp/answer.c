@@ -19,23 +19,38 @@ static void put_etag(char out[ANSWER_ETAG_BYTES], const uint8_t hash[32])
 	*p = '\0';
 }
 
+/* The first line, which an answer without content leaves out. */
+static const char content_type[] = "Content-Type: " OCSP_TYPE "\r\n";
+
 /* The directives of RFC 9919 section 7.2. */
-enum rc answer_make(struct ocsp_answer *out, struct bytes body,
-        struct bytes singles, const struct answer_life *life,
+enum rc answer_make(struct ocsp_answer *out, struct buf *lines,
+        struct bytes body, struct bytes singles, const struct answer_life *life,
         struct digest *digest)
 {
+	char changed[HTTP_DATE_BYTES], expires[HTTP_DATE_BYTES], control[72];
+	const struct http_header headers[] = {
+		{ "Content-Type", OCSP_TYPE },
+		{ "Cache-Control", control },
+		{ "Last-Modified",
+		        http_date_format(changed, life->this_update_s) },
+		{ "Expires", http_date_format(expires, life->next_update_s) },
+		{ "ETag", out->etag },
+	};
 	uint8_t hash[DIGEST_SHA256_BYTES];
 	enum rc rc = digest_sha256(digest, singles, hash);
 
-	out->body = body;
-	out->this_update_s = life->this_update_s;
-	out->fresh_until_s = life->fresh_until_s;
+	if (rc != RC_OK)
+		return rc;
 	put_etag(out->etag, hash);
-	(void)http_date_format(out->last_modified, life->this_update_s);
-	(void)http_date_format(out->expires, life->next_update_s);
-	(void)snprintf(out->cache_control, sizeof(out->cache_control),
+	(void)snprintf(control, sizeof(control),
 	        "max-age=%lld, public, no-transform, must-revalidate",
 	        (long long)life->max_age_s);
+	rc = http_header_lines(
+	        lines, headers, sizeof(headers) / sizeof(headers[0]));
+	out->body = body;
+	out->lines = buf_bytes(lines);
+	out->this_update_s = life->this_update_s;
+	out->fresh_until_s = life->fresh_until_s;
 	return rc;
 }
 
@@ -56,19 +71,12 @@ static bool has_it(const struct http_req *req, const struct ocsp_answer *a)
 
 void answer_send(struct http_req *req, const struct ocsp_answer *a)
 {
-	const struct http_header headers[] = {
-		{ "Content-Type", OCSP_TYPE },
-		{ "Cache-Control", a->cache_control },
-		{ "Last-Modified", a->last_modified },
-		{ "Expires", a->expires },
-		{ "ETag", a->etag },
-	};
-	const size_t n = sizeof(headers) / sizeof(headers[0]);
-
-	if (has_it(req, a)) /* without the type of what is not sent */
-		http_answer(req, 304, headers + 1, n - 1, BYTES_NONE);
+	if (has_it(req, a))
+		http_answer_lines(req, 304,
+		        bytes_skip(a->lines, sizeof(content_type) - 1),
+		        BYTES_NONE);
 	else
-		http_answer(req, 200, headers, n, a->body);
+		http_answer_lines(req, 200, a->lines, a->body);
 }
 
 void answer_send_once(struct http_req *req, struct bytes body)

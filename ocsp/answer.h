@@ -10,18 +10,20 @@
 
 /* From when to when an answer is right, and how long it is given out: who gets
  * it at the end of that, and keeps it for max_age_s, is still within. */
+#define ANSWER_LINES_MAX_BYTES 1024
 struct answer_life {
 	int64_t this_update_s, next_update_s;
 	int64_t fresh_until_s;
 	int64_t max_age_s;
 };
 
-/* Make body, which stays the caller's, a cacheable answer. singles is the part
+/* Make body a cacheable answer; its header's lines are written to lines. Both
+ * stay the caller's. singles is the part
  * that its tag stands for: what is said, and for how long. Each worker signs for
  * itself, and a client that has one worker's answer has the other's, too.
- * Errors: RC_INTERNAL. */
-MUST_CHECK enum rc answer_make(struct ocsp_answer *out, struct bytes body,
-        struct bytes singles, const struct answer_life *life,
+ * Errors: RC_INTERNAL RC_TOOBIG RC_NOMEM. */
+MUST_CHECK enum rc answer_make(struct ocsp_answer *out, struct buf *lines,
+        struct bytes body, struct bytes singles, const struct answer_life *life,
         struct digest *digest);
 bool answer_is_fresh(const struct ocsp_answer *a, int64_t now_s);
 

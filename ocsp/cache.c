@@ -14,7 +14,7 @@ struct entry {
 	struct ocsp_answer answer;
 	LIST_ENTRY(entry) of_bucket;
 	TAILQ_ENTRY(entry) of_use;
-	uint8_t body[];
+	uint8_t bytes[]; /* body, lines */
 };
 
 LIST_HEAD(bucket, entry);
@@ -45,7 +45,7 @@ static struct bucket *bucket_of(
 
 static size_t entry_bytes(const struct entry *e)
 {
-	return sizeof(*e) + e->answer.body.n;
+	return sizeof(*e) + e->answer.body.n + e->answer.lines.n;
 }
 
 static bool is_key(const struct entry *e, const struct cache_key *key)
@@ -129,7 +129,7 @@ void cache_put(struct cache *c, const struct cache_key *key,
         const struct ocsp_answer *answer)
 {
 	struct entry *e = find(c, key);
-	size_t size = sizeof(*e) + answer->body.n;
+	size_t size = sizeof(*e) + answer->body.n + answer->lines.n;
 
 	if (e != NULL)
 		forget(c, e);
@@ -142,8 +142,12 @@ void cache_put(struct cache *c, const struct cache_key *key,
 		return;
 	e->key = *key;
 	e->answer = *answer;
-	memcpy(e->body, answer->body.p, answer->body.n);
-	e->answer.body.p = e->body;
+	memcpy(e->bytes, answer->body.p, answer->body.n);
+	e->answer.body.p = e->bytes;
+	if (answer->lines.n > 0)
+		memcpy(e->bytes + answer->body.n, answer->lines.p,
+		        answer->lines.n);
+	e->answer.lines.p = e->bytes + answer->body.n;
 	LIST_INSERT_HEAD(bucket_of(c, key->issuer, key->serial), e, of_bucket);
 	TAILQ_INSERT_HEAD(&c->use, e, of_use);
 	c->bytes += size;

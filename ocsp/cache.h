@@ -19,17 +19,14 @@ struct cache_key {
 
 /* SHA-256 in hexadecimal, in quotes. */
 #define ANSWER_ETAG_BYTES (2 * 32 + 3)
-#define ANSWER_CACHE_CONTROL_BYTES 72
 
 /* An answer as HTTP sends it. */
 struct ocsp_answer {
 	struct bytes body;     /* OCSPResponse, DER */
+	struct bytes lines;    /* of its header */
 	int64_t this_update_s; /* not to be used before, … */
 	int64_t fresh_until_s; /* … nor from then on */
 	char etag[ANSWER_ETAG_BYTES];
-	char last_modified[HTTP_DATE_BYTES];
-	char expires[HTTP_DATE_BYTES];
-	char cache_control[ANSWER_CACHE_CONTROL_BYTES];
 };
 
 struct cache;

@@ -62,32 +62,42 @@ static void warn(struct responder *r, const char *event, const char *why)
 
 /* An answer is sent by a connection that may go on to its next request at once,
  * and so to another reply or the cache: what is sent here is ours. */
-static void reply_send(struct reply *reply, struct bytes body)
+static void send_all(struct reply *reply, const struct ocsp_answer *answer)
 {
-	struct bytes said =
-	        bytes_skip(buf_bytes(&reply->data), reply->singles_at);
 	struct responder *r = reply->r;
-	struct ocsp_answer answer;
 	struct waiter *w;
 
-	reply->joinable = false;
-	if (answer_make(&answer, body, said, &reply->life, r->digest) !=
-	        RC_OK) {
-		reply_refuse(reply, RESPONSE_INTERNAL_ERROR);
-		return;
-	}
-	if (reply->keep)
-		cache_put(r->cache, &reply->key, &answer);
 	SLIST_FOREACH(w, &reply->waiters, next)
 	{
 		metric_add(r->o.metrics, METRIC_OCSP_SIGNED, 1);
 		r->answered++;
 		if (reply->has_nonce)
-			answer_send_once(w->req, body);
+			answer_send_once(w->req, answer->body);
 		else
-			answer_send(w->req, &answer);
+			answer_send(w->req, answer);
 	}
 	reply_free(reply);
+}
+
+static void reply_send(struct reply *reply, struct bytes body)
+{
+	struct bytes said =
+	        bytes_skip(buf_bytes(&reply->data), reply->singles_at);
+	struct buf lines = BUF_INIT(ANSWER_LINES_MAX_BYTES);
+	struct ocsp_answer answer = { .body = body };
+	enum rc rc = RC_OK;
+
+	reply->joinable = false;
+	if (!reply->has_nonce)
+		rc = answer_make(&answer, &lines, body, said, &reply->life,
+		        reply->r->digest);
+	if (rc == RC_OK && reply->keep)
+		cache_put(reply->r->cache, &reply->key, &answer);
+	if (rc == RC_OK)
+		send_all(reply, &answer);
+	else
+		reply_refuse(reply, RESPONSE_INTERNAL_ERROR);
+	buf_free(&lines);
 }
 
 /* --- signed */

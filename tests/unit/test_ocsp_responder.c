@@ -103,6 +103,32 @@ void http_answer(struct http_req *req, unsigned status,
 	buf_add(&req->answer, body);
 }
 
+enum rc http_header_lines(
+        struct buf *out, const struct http_header *headers, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_addf(out, "%s: %s\r\n", headers[i].name, headers[i].value);
+	return out->failed;
+}
+
+void http_answer_lines(struct http_req *req, unsigned status,
+        struct bytes lines, struct bytes body)
+{
+	struct http_header headers[HTTP_ANSWER_HEADERS_MAX];
+	char text[4096], *rest = text, *line;
+	size_t n = 0;
+
+	ck_assert_uint_lt(lines.n, sizeof(text));
+	memcpy(text, lines.p, lines.n);
+	text[lines.n] = '\0';
+	while ((line = strsep(&rest, "\r")) != NULL && rest != NULL) {
+		line += *line == '\n';
+		headers[n].name = strsep(&line, ":");
+		headers[n++].value = line + 1;
+	}
+	http_answer(req, status, headers, n, body);
+}
+
 static void dispatch(struct http_req *req)
 {
 	const char *path = req->method == HTTP_POST ? "/ocsp" : "/ocsp/";
