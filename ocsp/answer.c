@@ -20,7 +20,7 @@ static void put_etag(char out[ANSWER_ETAG_BYTES], const uint8_t hash[32])
 }
 
 /* The first line, which an answer without content leaves out. */
-static const char content_type[] = "Content-Type: " OCSP_TYPE "\r\n";
+#define CONTENT_TYPE_LINE "Content-Type: " OCSP_TYPE "\r\n"
 
 /* The directives of RFC 9919 section 7.2. */
 enum rc answer_make(struct ocsp_answer *out, struct buf *lines,
@@ -73,7 +73,7 @@ void answer_send(struct http_req *req, const struct ocsp_answer *a)
 {
 	if (has_it(req, a))
 		http_answer_lines(req, 304,
-		        bytes_skip(a->lines, sizeof(content_type) - 1),
+		        bytes_skip(a->lines, sizeof(CONTENT_TYPE_LINE) - 1),
 		        BYTES_NONE);
 	else
 		http_answer_lines(req, 200, a->lines, a->body);

@@ -71,7 +71,8 @@ bool serial_pad(uint8_t out[STORE_SERIAL_BYTES], struct bytes serial)
 	if (serial.n > STORE_SERIAL_BYTES)
 		return false;
 	memset(out, 0, STORE_SERIAL_BYTES - serial.n);
-	memcpy(out + STORE_SERIAL_BYTES - serial.n, serial.p, serial.n);
+	if (serial.n > 0)
+		memcpy(out + STORE_SERIAL_BYTES - serial.n, serial.p, serial.n);
 	return true;
 }
 
