@@ -34,6 +34,9 @@ static const struct admin_endpoint endpoints[] = {
 	        cert_show },
 	{ HTTP_POST, HTTP_EXACT, "/v1/revocations", ADMIN_BODY_MAX_BYTES,
 	        CONF_ROLE_OPERATOR, cert_revoke },
+	{ HTTP_GET, HTTP_EXACT, "/v1/crls", 0, CONF_ROLE_AUDITOR, crl_list },
+	{ HTTP_POST, HTTP_EXACT, "/v1/crls", ADMIN_BODY_MAX_BYTES,
+	        CONF_ROLE_OPERATOR, crl_generate },
 };
 #define ENDPOINTS (sizeof(endpoints) / sizeof(endpoints[0]))
 _Static_assert(ENDPOINTS <= ADMIN_ROUTES_MAX, "routes");

@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "base/why.h"
 #include "ca/authority.h"
+#include "ca/crl_plan.h"
 #include "ca/issuer.h"
 #include "conf/conf.h"
 #include "enroll/authorize.h"
@@ -33,7 +34,8 @@ struct admin_opts { /* all borrowed */
 	struct authorizer *authorizer;
 	struct issuer *issuer;
 	struct metrics *metrics;
-	bool own_uid; /* the signer has a uid of its own */
+	struct crl_plan *crls; /* NULL: none are made here */
+	bool own_uid;          /* the signer has a uid of its own */
 };
 /* Errors: RC_NOMEM RC_INTERNAL. */
 MUST_CHECK enum rc admin_new(struct admin **out, const struct admin_opts *o);

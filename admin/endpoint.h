@@ -10,5 +10,6 @@ call_fn device_list, device_add, device_show, device_change;
 call_fn token_create;
 call_fn cert_list, cert_show, cert_issue;
 call_fn cert_revoke;
+call_fn crl_list, crl_generate;
 
 #endif

@@ -119,6 +119,22 @@ static void warn_of_authorities(const struct admin *a, struct warnings *w)
 	}
 }
 
+static void warn_of_crls(const struct admin *a, struct warnings *w)
+{
+	struct crl_plan_row row;
+
+	for (size_t i = 0; a->o.crls != NULL && crl_plan_at(a->o.crls, i, &row);
+	        i++) {
+		if (row.out)
+			warn(w, "the CRL %s has run out or is missing%s%s",
+			        row.file, row.failure[0] != '\0' ? ": " : "",
+			        row.failure);
+		else if (row.failure[0] != '\0')
+			warn(w, "the CRL %s could not be made anew: %s",
+			        row.file, row.failure);
+	}
+}
+
 static json_t *describe_warnings(
         const struct admin *a, const struct store_stat *s)
 {
@@ -147,6 +163,7 @@ static json_t *describe_warnings(
 		warn(&w, "the root key is on this machine: move %s offline",
 		        folder);
 	warn_of_authorities(a, &w);
+	warn_of_crls(a, &w);
 	if (!w.failed)
 		return w.list;
 	json_decref(w.list);

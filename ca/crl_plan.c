@@ -193,6 +193,7 @@ static void made(struct crl_plan *p, struct crl_scope *s, int64_t mono_us)
 	s->crl = p->order.crl;
 	s->ends_s = s->crl.ends_s > ends_s ? s->crl.ends_s : ends_s;
 	s->failures = 0;
+	s->failure = WHY_NONE;
 	s->retry_mono_us = 0;
 	s->made_mono_us = mono_us;
 	if (p->order.regular) {
@@ -212,12 +213,16 @@ static void failed(struct crl_plan *p, struct crl_scope *s, int64_t mono_us)
 	if (s->failures < 5)
 		wait_s = RETRY_FIRST_S << s->failures;
 	s->failures++;
+	s->failure = p->order.why;
+	if (s->failure.text[0] == '\0')
+		(void)why_set(&s->failure, p->order.rc, "%s",
+		        rc_info(p->order.rc)->text);
 	s->retry_mono_us = mono_us + wait_s * SECOND_US;
 	metric_add(p->o.metrics, METRIC_CRL_FAILURES, 1);
 	/* The other keeper of a hand-over is at it. */
 	log_event(p->order.rc == RC_FENCED ? LOG_INFO : LOG_WARN, "crl.failed",
 	        "file", s->name, "rc", rc_info(p->order.rc)->name, "why",
-	        p->order.why.text, NULL);
+	        s->failure.text, NULL);
 }
 
 static void on_done(struct crl_order *order)
@@ -410,6 +415,23 @@ void crl_plan_state(struct crl_plan *p, struct crl_plan_state *out)
 		out->n_out += has_run_out(s, now_s);
 		out->n_due += is_due(s, now_s, mono_us);
 	}
+}
+
+bool crl_plan_at(struct crl_plan *p, size_t i, struct crl_plan_row *out)
+{
+	const struct crl_scope *s;
+
+	if (i >= p->scopes.n)
+		return false;
+	s = &p->scopes.list[i];
+	*out = (struct crl_plan_row){ .file = s->name,
+		.authority = s->authority->conf->name,
+		.crl = &s->crl,
+		.over = is_over(s),
+		.failure = s->failure.text };
+	out->out = !out->over && has_run_out(s, clock_now_s());
+	out->due = is_due(s, clock_now_s(), clock_mono_us());
+	return true;
 }
 
 static void set_metrics(struct crl_plan *p)

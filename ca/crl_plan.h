@@ -7,6 +7,7 @@
 
 #include "base/metrics.h"
 #include "ca/authority.h"
+#include "ca/crl_run.h"
 #include "ca/signer_client.h"
 
 struct crl_plan;
@@ -45,6 +46,17 @@ void crl_plan_stop(struct crl_plan *p);
 bool crl_plan_busy(const struct crl_plan *p);
 /* New CRLs of that authority (NULL: of all) now; how many there are to be. */
 size_t crl_plan_want(struct crl_plan *p, const char *authority);
+
+/* One of them, in no special order; false past the last. Views are borrowed. */
+struct crl_plan_row {
+	const char *file, *authority;
+	const struct store_crl *crl; /* number 0: none yet */
+	bool out;                    /* run out or missing */
+	bool due;                    /* about to be made */
+	bool over;                   /* no more of it: all it was for ended */
+	const char *failure;         /* why the last try failed; "" */
+};
+bool crl_plan_at(struct crl_plan *p, size_t i, struct crl_plan_row *out);
 
 struct crl_plan_state {
 	size_t n;           /* CRLs that there are to be */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/ipc.h"
 #include "ca/crl_file.h"
+#include "ca/signer/proto.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -304,7 +305,7 @@ static enum rc put_head(struct crl_maker *m)
 	crl_put_head(&tbs, &m->frame, m->entries, m->tail.n);
 	m->file.tbs_bytes = tbs.n + m->entries + m->tail.n;
 	m->file.tbs_at = m->room - tbs.n;
-	signer_sealed_head(&all, m->order->authority->conf->key->name,
+	proto_sign_pack_head(&all, m->order->authority->conf->key->name,
 	        SIGNER_CRL, (size_t)m->file.tbs_bytes);
 	buf_add(&all, buf_bytes(&tbs));
 	rc = tbs.failed != RC_OK ? tbs.failed : all.failed;

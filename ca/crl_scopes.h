@@ -32,6 +32,7 @@ struct crl_scope {
 	int64_t made_mono_us, regular_mono_us;
 	int64_t retry_mono_us;
 	unsigned failures;
+	struct why failure;     /* of the last try; empty: it went well */
 	int64_t warned_mono_us; /* 0: not */
 };
 

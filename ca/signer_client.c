@@ -271,12 +271,6 @@ void signer_client_free(struct signer_client *c)
 	free(c);
 }
 
-void signer_sealed_head(struct buf *out, const char *key,
-        enum signer_purpose purpose, size_t tbs_bytes)
-{
-	proto_sign_pack_head(out, key, purpose, tbs_bytes);
-}
-
 enum rc signer_sign(struct signer_client *c, struct signer_call *call)
 {
 	enum rc rc;

@@ -18,15 +18,12 @@
 struct signer_client;
 
 /* A TBS that is too large to be held in memory. The file is sealed
- * (ipc_memfd_seal()) and ends with signer_sealed_head() and then the TBS: n
+ * (ipc_memfd_seal()) and ends with proto_sign_pack_head() and then the TBS: n
  * bytes in all, at most IPC_LEAD_MAX_BYTES behind its start. */
 struct signer_sealed {
 	int fd; /* borrowed */
 	size_t n;
 };
-struct buf;
-void signer_sealed_head(struct buf *out, const char *key,
-        enum signer_purpose purpose, size_t tbs_bytes);
 
 /* The call is the caller's and holds still until done or cancelled; key and
  * tbs are borrowed as long. */

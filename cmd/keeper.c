@@ -298,6 +298,7 @@ static enum rc open_http(struct keeper *k, struct why *why)
 		.authorizer = k->r.authorizer,
 		.issuer = k->r.issuer,
 		.metrics = k->r.metrics,
+		.crls = k->crls,
 		.own_uid = k->r.args->own_uid };
 	enum rc rc = admin_new(&k->admin, &ao);
 

@@ -94,6 +94,7 @@ cli_fn mica_device_suspend, mica_device_resume;
 cli_fn mica_token_create;
 cli_fn mica_cert_issue, mica_cert_list, mica_cert_show;
 cli_fn mica_revoke, mica_hold, mica_release;
+cli_fn mica_crl_show, mica_crl_generate;
 cli_fn mica_store_check;
 
 /* --- mica.c */
