@@ -101,5 +101,5 @@ void crl_generate(struct call *c)
 	if (rc != RC_OK)
 		call_refuse(c, rc, &why);
 	else
-		call_answer(c, 202, json_pack("{s:I}", "crls", (json_int_t)n));
+		call_answer(c, 200, json_pack("{s:I}", "crls", (json_int_t)n));
 }

@@ -365,10 +365,11 @@ static void warn(struct crl_scope *s, enum log_level level, const char *event,
 {
 	char until[TEXT_TIME_BYTES];
 
-	if (s->warned_mono_us != 0 &&
+	if (s->warned_mono_us != 0 && s->warned <= level &&
 	        mono_us < s->warned_mono_us + WARN_AGAIN_US)
 		return;
 	s->warned_mono_us = mono_us;
+	s->warned = level;
 	log_event(level, event, "file", s->name, "next_update",
 	        text_time(until, s->crl.next_update_s), "why", text, NULL);
 }
@@ -388,7 +389,8 @@ static void check_late(struct crl_scope *s, int64_t now_s, int64_t mono_us)
 	if (s->crl.number != 0 && left_s <= 0)
 		warn(s, LOG_ERROR, "crl.run_out",
 		        "the newest CRL is past its nextUpdate", mono_us);
-	else if (s->crl.number != 0 && left_s < life_s / LATE_PART)
+	else if (s->crl.number != 0 && s->failures > 0 &&
+	        left_s < life_s / LATE_PART)
 		warn(s, LOG_WARN, "crl.running_out",
 		        "no new CRL since half of its life", mono_us);
 	else if (s->failures == 0)
@@ -488,6 +490,7 @@ size_t crl_plan_want(struct crl_plan *p, const char *authority)
 			continue;
 		s->wanted = true;
 		s->retry_mono_us = 0;
+		s->failure = WHY_NONE;
 		n++;
 	}
 	make_next(p);

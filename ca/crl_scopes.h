@@ -4,6 +4,7 @@
 #ifndef MICA_CA_CRL_SCOPES_H
 #define MICA_CA_CRL_SCOPES_H
 
+#include "base/log.h"
 #include "ca/authority.h"
 #include "ca/crl_run.h"
 
@@ -34,6 +35,7 @@ struct crl_scope {
 	unsigned failures;
 	struct why failure;     /* of the last try; empty: it went well */
 	int64_t warned_mono_us; /* 0: not */
+	enum log_level warned;  /* how loudly */
 };
 
 struct crl_scopes {

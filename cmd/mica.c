@@ -81,6 +81,13 @@ static const struct cli_command commands[] = {
 	        "[--authority A] [--dry-run]",
 	        "make held certificates good again", WHICH, 0, 0,
 	        mica_release },
+	{ "authority", "crl",
+	        "--out FILE [--revoked FILE] [--validity 90d] [--key FILE] "
+	        "[--file CERT] [--root-passphrase-file FILE]",
+	        "sign the CRL of a root, by its key (no daemon needed)",
+	        O(OUT) | O(REVOKED) | O(VALIDITY) | O(KEY) | O(FILE) |
+	                O(ROOT_PASSPHRASE_FILE),
+	        0, 0, mica_authority_crl },
 	{ "crl", "show", "[--authority A]",
 	        "the CRLs: number, dates, entries, and what is wrong",
 	        O(AUTHORITY), 0, 0, mica_crl_show },
@@ -124,6 +131,7 @@ static const struct option options[OPT_COUNT] = {
 	[OPT_PEM] = { "pem", no_argument, NULL, 0 },
 	[OPT_PROFILE] = { "profile", required_argument, NULL, 0 },
 	[OPT_REASON] = { "reason", required_argument, NULL, 0 },
+	[OPT_REVOKED] = { "revoked", required_argument, NULL, 0 },
 	[OPT_ROOT_PASSPHRASE_FILE] = { "root-passphrase-file",
 	        required_argument, NULL, 0 },
 	[OPT_SERIAL] = { "serial", required_argument, NULL, 0 },
@@ -131,6 +139,7 @@ static const struct option options[OPT_COUNT] = {
 	[OPT_STORE] = { "store", required_argument, NULL, 0 },
 	[OPT_TO] = { "to", required_argument, NULL, 0 },
 	[OPT_URI] = { "uri", required_argument, NULL, 0 },
+	[OPT_VALIDITY] = { "validity", required_argument, NULL, 0 },
 };
 #define MANY (O(DNS) | O(IP) | O(EMAIL) | O(URI) | O(EST_NAME))
 

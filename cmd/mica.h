@@ -51,12 +51,14 @@ enum cli_option {
 	OPT_PEM,
 	OPT_PROFILE,
 	OPT_REASON,
+	OPT_REVOKED,
 	OPT_ROOT_PASSPHRASE_FILE,
 	OPT_SERIAL,
 	OPT_STATE,
 	OPT_STORE,
 	OPT_TO,
 	OPT_URI,
+	OPT_VALIDITY,
 	OPT_COUNT
 };
 
@@ -94,6 +96,7 @@ cli_fn mica_device_suspend, mica_device_resume;
 cli_fn mica_token_create;
 cli_fn mica_cert_issue, mica_cert_list, mica_cert_show;
 cli_fn mica_revoke, mica_hold, mica_release;
+cli_fn mica_authority_crl;
 cli_fn mica_crl_show, mica_crl_generate;
 cli_fn mica_store_check;
 

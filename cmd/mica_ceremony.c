@@ -35,7 +35,7 @@ static bool beside(const char *folder, char *out)
 	        access(out, X_OK) == 0;
 }
 
-static enum rc find_signer(char *out, struct why *why)
+enum rc ceremony_find(char out[INIT_PATH_BYTES], struct why *why)
 {
 	if (beside("", out) || beside("../sbin/", out))
 		return RC_OK;
@@ -60,7 +60,7 @@ static int passphrase_fd(const struct init *in)
 	return fd;
 }
 
-static enum rc run(const char *signer, char *const argv[], struct why *why)
+enum rc ceremony_run(const char *signer, char *const argv[], struct why *why)
 {
 	int status = 0;
 	pid_t pid = fork();
@@ -109,7 +109,7 @@ static enum rc operate(const struct init *in, const char *signer,
 		argv[n++] = number;
 	}
 	argv[n] = NULL;
-	rc = run(signer, (char *const *)argv, why);
+	rc = ceremony_run(signer, (char *const *)argv, why);
 	if (fd >= 0)
 		close(fd);
 	return rc;
@@ -131,7 +131,7 @@ enum rc init_ceremony(const struct init *in, struct why *why)
 		issuing_name, "--validity", ISSUING_VALIDITY, "--path-length",
 		"0", "--out", "%ca/issuing.pem", NULL };
 	char signer[INIT_PATH_BYTES];
-	enum rc rc = find_signer(signer, why);
+	enum rc rc = ceremony_find(signer, why);
 
 	snprintf(organization, sizeof(organization), "O=%s", in->name);
 	snprintf(root_name, sizeof(root_name), "CN=%s Root CA", in->name);

@@ -43,4 +43,10 @@ const char *init_path(const struct init *in, const char *name, char *out);
 /* Keys and certificates, by mica-signer --ceremony. */
 MUST_CHECK enum rc init_ceremony(const struct init *in, struct why *why);
 
+/* That program, and one run of it: argv[2] is the operation. What is wrong it
+ * says itself. */
+MUST_CHECK enum rc ceremony_find(char out[INIT_PATH_BYTES], struct why *why);
+MUST_CHECK enum rc ceremony_run(
+        const char *signer, char *const argv[], struct why *why);
+
 #endif
