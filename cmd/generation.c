@@ -470,6 +470,9 @@ static void start_keeper(struct generation *g)
 {
 	struct why why = WHY_NONE;
 
+	/* What the signer answers may come after the order to stop. */
+	if (g->leaving || g->sup->stopping)
+		return;
 	if (g->keeper.pid == 0 && process_start(&g->keeper, &why) != RC_OK)
 		supervisor_fail(g->sup, "keeper", why.text);
 }
@@ -480,7 +483,8 @@ void generation_start_workers(struct generation *g)
 	struct buf b = BUF_INIT(TLS_MAX_BYTES * 2);
 	struct why why = WHY_NONE;
 
-	if (g->started || !g->keeper.ready || !responders_answered(g) ||
+	if (g->leaving || g->sup->stopping || g->started || !g->keeper.ready ||
+	        !responders_answered(g) ||
 	        (g->est.n > 0 && !g->est_off && g->tls_chain.n == 0))
 		return;
 	g->started = true;
