@@ -2,6 +2,7 @@
 
 #include "conf/conf.h"
 #include "der/oid.h"
+#include "der/time.h"
 #include "der/writer.h"
 #include <string.h>
 
@@ -23,38 +24,91 @@ static void put_ext(struct buf *b, enum oid oid, bool critical,
 	der_end(b, ext);
 }
 
-static void put_reason(struct buf *b, const void *ctx)
-{
-	const struct store_crl_row *row = ctx;
-	const uint8_t reason = (uint8_t)row->reason;
+/* Entries are all that there are many of, and all that an entry needs is short
+ * enough for lengths of one octet: they are written where they will stand. */
 
-	der_put(b, DER_ENUMERATED, bytes_of(&reason, 1));
+/* reasonCode and invalidityDate up to their values (sections 5.3.1, 5.3.2). */
+static const uint8_t reason_head[] = { 0x30, 0x0a, 0x06, 0x03, 0x55, 0x1d, 0x15,
+	0x04, 0x03, DER_ENUMERATED, 0x01 };
+static const uint8_t invalidity_head[] = { 0x30, 0x18, 0x06, 0x03, 0x55, 0x1d,
+	0x18, 0x04, 0x11, DER_GENERALIZED_TIME, TIME_GENERALIZED_BYTES };
+
+static uint8_t *append(uint8_t *p, const void *from, size_t n)
+{
+	memcpy(p, from, n);
+	return p + n;
 }
 
-/* Section 5.3.2: GeneralizedTime at any date. */
-static void put_invalidity(struct buf *b, const void *ctx)
+/* A positive INTEGER without the zeros that the store pads with. */
+static uint8_t *append_serial(uint8_t *p, const uint8_t *serial)
 {
-	const struct store_crl_row *row = ctx;
+	size_t skip = 0;
+	bool sign;
 
-	der_put_generalized_time(b, row->invalidity_s);
+	while (skip < STORE_SERIAL_BYTES - 1 && serial[skip] == 0)
+		skip++;
+	sign = (serial[skip] & 0x80) != 0;
+	*p++ = DER_INTEGER;
+	*p++ = (uint8_t)(STORE_SERIAL_BYTES - skip + sign);
+	if (sign)
+		*p++ = 0;
+	return append(p, serial + skip, STORE_SERIAL_BYTES - skip);
+}
+
+/* Section 5.1.2.6: as in certificates. NULL: no such date. */
+static uint8_t *append_time(uint8_t *p, int64_t time_s)
+{
+	if (time_format_utc(p + 2, time_s)) {
+		p[0] = DER_UTC_TIME;
+		p[1] = TIME_UTC_BYTES;
+	} else if (time_format_generalized(p + 2, time_s)) {
+		p[0] = DER_GENERALIZED_TIME;
+		p[1] = TIME_GENERALIZED_BYTES;
+	} else {
+		return NULL;
+	}
+	return p + 2 + p[1];
+}
+
+static uint8_t *append_exts(uint8_t *p, const struct store_crl_row *row)
+{
+	uint8_t *head = p;
+
+	if (row->reason == REASON_UNSPECIFIED && row->invalidity_s == 0)
+		return p;
+	p += 2;
+	if (row->reason != REASON_UNSPECIFIED) {
+		p = append(p, reason_head, sizeof(reason_head));
+		*p++ = (uint8_t)row->reason;
+	}
+	if (row->invalidity_s != 0) {
+		p = append(p, invalidity_head, sizeof(invalidity_head));
+		if (!time_format_generalized(p, row->invalidity_s))
+			return NULL;
+		p += TIME_GENERALIZED_BYTES;
+	}
+	head[0] = DER_SEQUENCE;
+	head[1] = (uint8_t)(p - head - 2);
+	return p;
 }
 
 void crl_put_entry(struct buf *b, const struct store_crl_row *row)
 {
-	size_t entry = der_begin(b, DER_SEQUENCE), exts;
+	uint8_t *entry = buf_room(b, CRL_ENTRY_MAX_BYTES), *p;
 
-	der_put_unsigned(b, BYTES_ARRAY(row->serial));
-	der_put_time(b, row->revoked_s);
-	if (row->reason != REASON_UNSPECIFIED || row->invalidity_s != 0) {
-		exts = der_begin(b, DER_SEQUENCE);
-		if (row->reason != REASON_UNSPECIFIED)
-			put_ext(b, OID_CRL_REASON, false, put_reason, row);
-		if (row->invalidity_s != 0)
-			put_ext(b, OID_INVALIDITY_DATE, false, put_invalidity,
-			        row);
-		der_end(b, exts);
+	if (entry == NULL)
+		return;
+	p = append_serial(entry + 2, row->serial);
+	p = append_time(p, row->revoked_s);
+	if (p != NULL)
+		p = append_exts(p, row);
+	if (p == NULL) {
+		b->failed = RC_MALFORMED;
+		return;
 	}
-	der_end(b, entry);
+	entry[0] = DER_SEQUENCE;
+	entry[1] = (uint8_t)(p - entry - 2);
+	buf_added(b, (size_t)(p - entry));
 }
 
 static void put_key_id(struct buf *b, const void *ctx)
