@@ -169,6 +169,45 @@ static bool is_due(const struct crl_scope *s, int64_t now_s, int64_t mono_us)
 	return is_regular_due(s, now_s, mono_us) || is_change_due(s, mono_us);
 }
 
+/* --- what there is */
+
+static bool has_run_out(const struct crl_scope *s, int64_t now_s)
+{
+	return is_missing(s) || s->crl.next_update_s <= now_s;
+}
+
+void crl_plan_state(struct crl_plan *p, struct crl_plan_state *out)
+{
+	int64_t now_s = clock_now_s(), mono_us = clock_mono_us();
+
+	*out = (struct crl_plan_state){ .n = 0 };
+	for (size_t i = 0; i < p->scopes.n; i++) {
+		const struct crl_scope *s = &p->scopes.list[i];
+		int64_t ends_s = is_missing(s) ? 0 : s->crl.next_update_s;
+
+		if (s->shard == 0)
+			out->n_entries += s->crl.count;
+		if (is_over(s))
+			continue;
+		if (out->n++ == 0 || ends_s < out->ends_s) {
+			out->ends_s = ends_s;
+			out->ends = s->name;
+		}
+		out->n_out += has_run_out(s, now_s);
+		out->n_due += is_due(s, now_s, mono_us);
+	}
+}
+
+static void set_metrics(struct crl_plan *p)
+{
+	struct crl_plan_state state;
+
+	crl_plan_state(p, &state);
+	metric_set(p->o.metrics, METRIC_CRL_ENTRIES, state.n_entries);
+	metric_set(p->o.metrics, METRIC_CRL_ENDS_S, (uint64_t)state.ends_s);
+	metric_set(p->o.metrics, METRIC_CRLS_OUT, state.n_out);
+}
+
 /* --- making them */
 
 static void make_next(struct crl_plan *p);
@@ -238,6 +277,8 @@ static void on_done(struct crl_order *order)
 		failed(p, s, mono_us);
 	if (order->fd >= 0)
 		(void)close(order->fd);
+	if (!p->stopping)
+		set_metrics(p);
 	make_next(p);
 }
 
@@ -374,11 +415,6 @@ static void warn(struct crl_scope *s, enum log_level level, const char *event,
 	        text_time(until, s->crl.next_update_s), "why", text, NULL);
 }
 
-static bool has_run_out(const struct crl_scope *s, int64_t now_s)
-{
-	return is_missing(s) || s->crl.next_update_s <= now_s;
-}
-
 static void check_late(struct crl_scope *s, int64_t now_s, int64_t mono_us)
 {
 	int64_t left_s = s->crl.next_update_s - now_s;
@@ -397,28 +433,6 @@ static void check_late(struct crl_scope *s, int64_t now_s, int64_t mono_us)
 		s->warned_mono_us = 0;
 }
 
-void crl_plan_state(struct crl_plan *p, struct crl_plan_state *out)
-{
-	int64_t now_s = clock_now_s(), mono_us = clock_mono_us();
-
-	*out = (struct crl_plan_state){ .n = 0 };
-	for (size_t i = 0; i < p->scopes.n; i++) {
-		const struct crl_scope *s = &p->scopes.list[i];
-		int64_t ends_s = is_missing(s) ? 0 : s->crl.next_update_s;
-
-		if (s->shard == 0)
-			out->n_entries += s->crl.count;
-		if (is_over(s))
-			continue;
-		if (out->n++ == 0 || ends_s < out->ends_s) {
-			out->ends_s = ends_s;
-			out->ends = s->name;
-		}
-		out->n_out += has_run_out(s, now_s);
-		out->n_due += is_due(s, now_s, mono_us);
-	}
-}
-
 bool crl_plan_at(struct crl_plan *p, size_t i, struct crl_plan_row *out)
 {
 	const struct crl_scope *s;
@@ -434,16 +448,6 @@ bool crl_plan_at(struct crl_plan *p, size_t i, struct crl_plan_row *out)
 	out->out = !out->over && has_run_out(s, clock_now_s());
 	out->due = is_due(s, clock_now_s(), clock_mono_us());
 	return true;
-}
-
-static void set_metrics(struct crl_plan *p)
-{
-	struct crl_plan_state state;
-
-	crl_plan_state(p, &state);
-	metric_set(p->o.metrics, METRIC_CRL_ENTRIES, state.n_entries);
-	metric_set(p->o.metrics, METRIC_CRL_ENDS_S, (uint64_t)state.ends_s);
-	metric_set(p->o.metrics, METRIC_CRLS_OUT, state.n_out);
 }
 
 /* --- */

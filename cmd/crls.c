@@ -64,12 +64,3 @@ enum rc crls_new(struct crl_plan **out, struct runtime *r, struct why *why)
 		remove_leftovers();
 	return crl_plan_new(out, &o, why);
 }
-
-void crls_tick(struct crl_plan *plan, struct health *h)
-{
-	struct crl_plan_state state;
-
-	crl_plan_tick(plan);
-	crl_plan_state(plan, &state);
-	health_set_crls(h, state.n_out > 0 ? state.ends : NULL);
-}

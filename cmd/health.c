@@ -1,7 +1,6 @@
 #include "cmd/health.h"
 #include "base/clock.h"
 #include "net/http.h"
-#include "ca/crl_run.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,10 +9,10 @@
 
 struct health {
 	struct metrics *metrics;
+	struct crl_plan *crls;
 	struct http_route table[ROUTES];
 	struct http_routes routes;
 	bool processes, halted;
-	char crl[CRL_NAME_MAX]; /* "": none has run out */
 	int64_t clock_floor_us;
 };
 
@@ -38,33 +37,36 @@ static void get_healthz(void *ctx, struct http_req *req)
 	http_answer_text(req, 200, "ok");
 }
 
-static void answer_crl(const struct health *h, struct http_req *req)
+static void answer_crl(const char *name, struct http_req *req)
 {
 	char text[CRL_NAME_MAX + 64];
 
 	(void)snprintf(text, sizeof(text),
-	        "the CRL %s has run out or is missing", h->crl);
+	        "the CRL %s has run out or is missing", name);
 	http_answer_text(req, 503, text);
 }
 
 static void get_readyz(void *ctx, struct http_req *req)
 {
 	const struct health *h = ctx;
+	struct crl_plan_state crls;
 
+	crl_plan_state(h->crls, &crls);
 	if (!h->processes)
 		http_answer_text(req, 503, "a process is not ready");
 	else if (h->halted)
 		http_answer_text(
 		        req, 503, "the store is halted: run mica store check");
-	else if (h->crl[0] != '\0')
-		answer_crl(h, req);
+	else if (crls.n_out > 0)
+		answer_crl(crls.ends, req);
 	else if (clock_now_us() < h->clock_floor_us)
 		http_answer_text(req, 503, "the clock is below its floor");
 	else
 		http_answer_text(req, 200, "ready");
 }
 
-enum rc health_new(struct health **out, struct metrics *metrics)
+enum rc health_new(
+        struct health **out, struct metrics *metrics, struct crl_plan *crls)
 {
 	struct health *h = calloc(1, sizeof(*h));
 	const struct http_route table[ROUTES] = {
@@ -77,6 +79,7 @@ enum rc health_new(struct health **out, struct metrics *metrics)
 	if (h == NULL)
 		return RC_NOMEM;
 	h->metrics = metrics;
+	h->crls = crls;
 	for (unsigned i = 0; i < ROUTES; i++)
 		h->table[i] = table[i];
 	h->routes = (struct http_routes){ h->table, ROUTES };
@@ -102,9 +105,4 @@ void health_set_store(struct health *h, const struct store_stat *stat)
 {
 	h->halted = stat->halted;
 	h->clock_floor_us = stat->clock_floor_us;
-}
-
-void health_set_crls(struct health *h, const char *out)
-{
-	(void)snprintf(h->crl, sizeof(h->crl), "%s", out != NULL ? out : "");
 }

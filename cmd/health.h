@@ -6,18 +6,19 @@
 #define MICA_CMD_HEALTH_H
 
 #include "base/metrics.h"
+#include "ca/crl_plan.h"
 #include "net/route.h"
 #include "storage/store.h"
 
 struct health;
 
-MUST_CHECK enum rc health_new(struct health **out, struct metrics *metrics);
+/* Both are borrowed; the CRLs are looked at when somebody asks. */
+MUST_CHECK enum rc health_new(
+        struct health **out, struct metrics *metrics, struct crl_plan *crls);
 void health_free(struct health *h); /* NULL is a no-op */
 /* Borrowed from h. */
 const struct http_routes *health_routes(const struct health *h);
 void health_set_ready(struct health *h, bool all_processes);
-/* A CRL that is past its nextUpdate or missing; NULL: none. Copied. */
-void health_set_crls(struct health *h, const char *out);
 void health_set_store(struct health *h, const struct store_stat *stat);
 
 #endif

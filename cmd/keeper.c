@@ -247,7 +247,7 @@ static void on_tick(void *ctx)
 	refusal_audit_tick(k->refusals);
 	tls_identity_tick(k->identity);
 	responder_certs_tick(k->responders);
-	crls_tick(k->crls, k->health);
+	crl_plan_tick(k->crls);
 	loop_timer_set_ms(k->tick, TICK_MS);
 }
 
@@ -303,7 +303,7 @@ static enum rc open_http(struct keeper *k, struct why *why)
 	enum rc rc = admin_new(&k->admin, &ao);
 
 	if (rc == RC_OK)
-		rc = health_new(&k->health, k->r.metrics);
+		rc = health_new(&k->health, k->r.metrics, k->crls);
 	if (rc == RC_OK)
 		rc = http_server_new(&k->http, k->r.loop, &l, NULL);
 	if (rc == RC_OK)

@@ -247,6 +247,16 @@ def test_numbers_rise_over_restarts_clocks_and_kills(build):
         assert numbers == sorted(set(numbers)), numbers
 
 
+def test_readyz_is_green_with_the_first_crl(build):
+    """Not at the next look, a second later."""
+    with Ca(build, edit=with_crl) as c:
+        c.start(ready=False)
+        wait_for("the CRL",
+                 lambda: c.curl(url(c), check=False).status == 200, 20)
+        answer = c.curl(f"http://127.0.0.1:{c.prom}/readyz", check=False)
+        assert b"CRL" not in answer.body, answer.body
+
+
 def test_restart_serves_what_stands(build):
     with ca(build, edit=with_crl) as c:
         first = number(fetch(c))
@@ -305,8 +315,10 @@ def test_alarm_before_and_when_a_crl_runs_out(build):
                     return e.code == 503 and b"factory.crl" in e.read()
                 return False
             wait_for("readyz red", red, 40)
-            assert c.metrics()["mica_crls_run_out"] == 1
-            assert "crl.run_out" in c.log()
+            # The log and the metric follow with the next tick.
+            wait_for("the alarm", lambda: "crl.run_out" in c.log(), 5)
+            wait_for("metric", lambda: c.metrics()["mica_crls_run_out"] == 1,
+                     5)
             text = c.mica("status").stdout
             assert "factory.crl has run out" in text, text
         finally:
