@@ -2,12 +2,14 @@
 
 #include "base/clock.h"
 #include "bench/measure.h"
+#include "storage/lmdb.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define TBS_BYTES 520
 #define STORE_BYTES (UINT64_C(64) << 30)
+#define DIRECT_IN_TXN 100000
 
 static void need_pending(enum rc rc, const struct store_op *op)
 {
@@ -53,14 +55,13 @@ static void on_begun(struct store_op *op)
 }
 
 /* A serial as DESIGN rule 10 has it: time, then what is random. */
-static void set_serial(struct cert_key *key, uint64_t n)
+static void set_serial(struct cert_key *key, uint64_t n, uint64_t at_us)
 {
 	uint64_t random = n * UINT64_C(0x9e3779b97f4a7c15);
-	uint64_t now_us = (uint64_t)clock_now_us();
 
 	key->serial[0] = 0x40;
 	for (int i = 0; i < 7; i++)
-		key->serial[1 + i] = (uint8_t)(now_us >> (8 * (6 - i)));
+		key->serial[1 + i] = (uint8_t)(at_us >> (8 * (6 - i)));
 	memcpy(key->serial + 8, &random, sizeof(random));
 	key->serial[19] = (uint8_t)n;
 }
@@ -71,7 +72,7 @@ static void begin(struct fill_flight *l)
 	struct store_issue_begin *t1 = &l->t1;
 	uint64_t n = f->begun++;
 
-	set_serial(&t1->key, n);
+	set_serial(&t1->key, n, (uint64_t)clock_now_us());
 	(void)snprintf(l->device, sizeof(l->device), "unit-%llu",
 	        (unsigned long long)n);
 	memcpy(t1->spki_hash, t1->key.serial, STORE_SERIAL_BYTES);
@@ -167,6 +168,65 @@ void fill_close(struct fill *f)
 	store_close(f->store);
 	loop_poll(f->loop);
 	loop_free(f->loop);
+}
+
+/* --- straight into the tree */
+
+void fill_direct_key(struct cert_key *key, uint32_t authority, uint64_t at)
+{
+	*key = (struct cert_key){ .authority = authority };
+	/* One each 50 us, since some day. */
+	set_serial(key, at, UINT64_C(1700000000000000) + 50 * at);
+}
+
+static void need_lmdb(int err)
+{
+	if (err != 0)
+		die("LMDB: %s", mdb_strerror(err));
+}
+
+/* In order, and not by MDB_APPEND: with pages as full as the engine's. */
+static void put_status(MDB_txn *txn, MDB_dbi tree, uint32_t authority,
+        uint64_t at, struct buf *record)
+{
+	struct rec_status r = { .state = CERT_ISSUED,
+		.sequence = at + 1,
+		.status_us = INT64_C(1700000000000000),
+		.not_after_s = INT64_C(1900000000) };
+	struct cert_key cert;
+	MDB_val key, value;
+	struct key k;
+
+	fill_direct_key(&cert, authority, at);
+	k = key_cert(&cert);
+	buf_reset(record);
+	rec_status_pack(record, &r);
+	key = (MDB_val){ k.n, k.b };
+	value = (MDB_val){ record->n, record->p };
+	need_lmdb(mdb_put(txn, tree, &key, &value, MDB_NOOVERWRITE));
+}
+
+void fill_direct(const struct fill *f, const char *folder, uint64_t n)
+{
+	struct buf record = BUF_INIT(256);
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi tree;
+
+	need_lmdb(mdb_env_create(&env));
+	need_lmdb(mdb_env_set_mapsize(env, STORE_BYTES));
+	need_lmdb(mdb_env_set_maxdbs(env, TREE_COUNT));
+	need_lmdb(mdb_env_open(env, folder, MDB_NORDAHEAD, 0600));
+	for (uint64_t at = 0; at < n;) {
+		need_lmdb(mdb_txn_begin(env, NULL, 0, &txn));
+		need_lmdb(mdb_dbi_open(
+		        txn, db_tree_names[TREE_STATUS], 0, &tree));
+		for (int i = 0; i < DIRECT_IN_TXN && at < n; i++)
+			put_status(txn, tree, f->authority, at++, &record);
+		need_lmdb(mdb_txn_commit(txn));
+	}
+	mdb_env_close(env);
+	buf_free(&record);
 }
 
 void fill_remove(const char *folder)

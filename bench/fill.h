@@ -37,6 +37,12 @@ void fill_open(struct fill *f, const char *folder);
 /* So many more. */
 void fill_issue(struct fill *f, uint64_t n);
 void fill_close(struct fill *f);
+/* So many certificates of f's authority in a store that is not open, straight
+ * into the tree that answers for them: millions within a minute. They have no
+ * body, no device and no audit entry. */
+void fill_direct(const struct fill *f, const char *folder, uint64_t n);
+/* Of which this is the number at. */
+void fill_direct_key(struct cert_key *key, uint32_t authority, uint64_t at);
 /* A folder that a store alone was in. */
 void fill_remove(const char *folder);
 
