@@ -1,0 +1,25 @@
+/* ca/signer/p11_private.h - what p11*.c share. */
+#ifndef MICA_CA_SIGNER_P11_PRIVATE_H
+#define MICA_CA_SIGNER_P11_PRIVATE_H
+
+#include "ca/signer/p11.h"
+
+#include <p11-kit/uri.h>
+
+struct p11_uri {
+	P11KitUri *kit;
+	char *text;
+};
+
+struct p11_module {
+	CK_FUNCTION_LIST *f;
+};
+
+MUST_CHECK enum rc p11_uri_copy(
+        struct p11_uri **out, const struct p11_uri *uri);
+/* Whether uri is silent about that, or says the same. */
+bool p11_uri_is_slot(const struct p11_uri *uri, CK_SLOT_ID id,
+        const CK_SLOT_INFO *slot, const CK_TOKEN_INFO *token);
+bool p11_uri_is_module(const struct p11_uri *uri, const CK_INFO *module);
+
+#endif

@@ -1,0 +1,103 @@
+/* ca/signer/p11_rv.c - what a module answers, and what it means to us. */
+#include "ca/signer/p11.h"
+
+#include <stdio.h>
+
+struct meaning {
+	CK_RV rv;
+	enum rc rc;
+	const char *name;
+};
+
+#define ROW(rv, rc)                                                            \
+	{                                                                      \
+		rv, rc, #rv                                                    \
+	}
+
+static const struct meaning meanings[] = {
+	ROW(CKR_OK, RC_OK),
+	/* the session, or a handle in it */
+	ROW(CKR_SESSION_CLOSED, RC_CLOSED),
+	ROW(CKR_SESSION_HANDLE_INVALID, RC_CLOSED),
+	ROW(CKR_USER_NOT_LOGGED_IN, RC_CLOSED),
+	ROW(CKR_OBJECT_HANDLE_INVALID, RC_CLOSED),
+	ROW(CKR_KEY_HANDLE_INVALID, RC_CLOSED),
+	ROW(CKR_OPERATION_ACTIVE, RC_CLOSED),
+	ROW(CKR_OPERATION_NOT_INITIALIZED, RC_CLOSED),
+	ROW(CKR_FUNCTION_CANCELED, RC_CLOSED),
+	ROW(CKR_FUNCTION_FAILED, RC_CLOSED),
+	ROW(CKR_GENERAL_ERROR, RC_CLOSED),
+	/* the token */
+	ROW(CKR_DEVICE_ERROR, RC_UNAVAILABLE),
+	ROW(CKR_DEVICE_MEMORY, RC_UNAVAILABLE),
+	ROW(CKR_DEVICE_REMOVED, RC_UNAVAILABLE),
+	ROW(CKR_TOKEN_NOT_PRESENT, RC_UNAVAILABLE),
+	ROW(CKR_TOKEN_NOT_RECOGNIZED, RC_UNAVAILABLE),
+	ROW(CKR_SLOT_ID_INVALID, RC_UNAVAILABLE),
+	ROW(CKR_SESSION_COUNT, RC_BUSY),
+	/* the module */
+	ROW(CKR_CRYPTOKI_NOT_INITIALIZED, RC_IO),
+	ROW(CKR_MUTEX_BAD, RC_IO),
+	ROW(CKR_MUTEX_NOT_LOCKED, RC_IO),
+	ROW(CKR_CANT_LOCK, RC_UNSUPPORTED),
+	ROW(CKR_NEED_TO_CREATE_THREADS, RC_UNSUPPORTED),
+	ROW(CKR_HOST_MEMORY, RC_NOMEM),
+	/* the PIN */
+	ROW(CKR_PIN_INCORRECT, RC_NOCRED),
+	ROW(CKR_PIN_INVALID, RC_NOCRED),
+	ROW(CKR_PIN_LEN_RANGE, RC_NOCRED),
+	ROW(CKR_PIN_EXPIRED, RC_NOCRED),
+	ROW(CKR_PIN_LOCKED, RC_NOCRED),
+	ROW(CKR_USER_PIN_NOT_INITIALIZED, RC_NOCRED),
+	ROW(CKR_USER_ANOTHER_ALREADY_LOGGED_IN, RC_NOCRED),
+	ROW(CKR_USER_TOO_MANY_TYPES, RC_NOCRED),
+	/* what the token, or the key in it, does not do */
+	ROW(CKR_ARGUMENTS_BAD, RC_UNSUPPORTED),
+	ROW(CKR_ATTRIBUTE_READ_ONLY, RC_UNSUPPORTED),
+	ROW(CKR_ATTRIBUTE_SENSITIVE, RC_UNSUPPORTED),
+	ROW(CKR_ATTRIBUTE_TYPE_INVALID, RC_UNSUPPORTED),
+	ROW(CKR_ATTRIBUTE_VALUE_INVALID, RC_UNSUPPORTED),
+	ROW(CKR_CURVE_NOT_SUPPORTED, RC_UNSUPPORTED),
+	ROW(CKR_DATA_INVALID, RC_UNSUPPORTED),
+	ROW(CKR_DATA_LEN_RANGE, RC_UNSUPPORTED),
+	ROW(CKR_DOMAIN_PARAMS_INVALID, RC_UNSUPPORTED),
+	ROW(CKR_ENCRYPTED_DATA_INVALID, RC_MALFORMED),
+	ROW(CKR_ENCRYPTED_DATA_LEN_RANGE, RC_MALFORMED),
+	ROW(CKR_FUNCTION_NOT_SUPPORTED, RC_UNSUPPORTED),
+	ROW(CKR_KEY_FUNCTION_NOT_PERMITTED, RC_UNSUPPORTED),
+	ROW(CKR_KEY_SIZE_RANGE, RC_UNSUPPORTED),
+	ROW(CKR_KEY_TYPE_INCONSISTENT, RC_UNSUPPORTED),
+	ROW(CKR_MECHANISM_INVALID, RC_UNSUPPORTED),
+	ROW(CKR_MECHANISM_PARAM_INVALID, RC_UNSUPPORTED),
+	ROW(CKR_SESSION_READ_ONLY, RC_UNSUPPORTED),
+	ROW(CKR_TEMPLATE_INCOMPLETE, RC_UNSUPPORTED),
+	ROW(CKR_TEMPLATE_INCONSISTENT, RC_UNSUPPORTED),
+	ROW(CKR_TOKEN_WRITE_PROTECTED, RC_UNSUPPORTED),
+};
+
+static const struct meaning *find(CK_RV rv)
+{
+	/* Vendors have codes of their own: a new session is worth a try. */
+	static const struct meaning unknown = { 0, RC_CLOSED, "CKR_?" };
+
+	for (size_t i = 0; i < sizeof(meanings) / sizeof(*meanings); i++)
+		if (meanings[i].rv == rv)
+			return &meanings[i];
+	return &unknown;
+}
+
+enum rc p11_rc(CK_RV rv)
+{
+	return find(rv)->rc;
+}
+
+const char *p11_rv_name(CK_RV rv)
+{
+	return find(rv)->name;
+}
+
+enum rc p11_failed(struct why *why, CK_RV rv, const char *what)
+{
+	return why_set(why, p11_rc(rv), "%s: %s (0x%lx)", what, p11_rv_name(rv),
+	        (unsigned long)rv);
+}

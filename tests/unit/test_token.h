@@ -1,0 +1,8 @@
+#ifndef MICA_TESTS_UNIT_TEST_TOKEN_H
+#define MICA_TESTS_UNIT_TEST_TOKEN_H
+
+#include <check.h>
+
+TCase *test_p11(void);
+
+#endif
