@@ -37,6 +37,10 @@ static const struct admin_endpoint endpoints[] = {
 	{ HTTP_GET, HTTP_EXACT, "/v1/crls", 0, CONF_ROLE_AUDITOR, crl_list },
 	{ HTTP_POST, HTTP_EXACT, "/v1/crls", ADMIN_BODY_MAX_BYTES,
 	        CONF_ROLE_OPERATOR, crl_generate },
+	{ HTTP_GET, HTTP_EXACT, "/v1/store/floor", 0, CONF_ROLE_AUDITOR,
+	        floor_show },
+	{ HTTP_POST, HTTP_EXACT, "/v1/store/floor", ADMIN_BODY_MAX_BYTES,
+	        CONF_ROLE_ADMIN, floor_lower },
 };
 #define ENDPOINTS (sizeof(endpoints) / sizeof(endpoints[0]))
 _Static_assert(ENDPOINTS <= ADMIN_ROUTES_MAX, "routes");

@@ -13,7 +13,7 @@
 #define ADMIN_ISSUE_BODY_MAX_BYTES 65536 /* a CSR and its names, as JSON */
 #define ADMIN_PAGE_ROWS 100              /* of a list, unless asked */
 #define ADMIN_PROCESSES_MAX 128
-#define ADMIN_ROUTES_MAX 16
+#define ADMIN_ROUTES_MAX 32
 
 struct call;
 struct admin_endpoint;

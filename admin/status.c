@@ -150,7 +150,8 @@ static json_t *describe_warnings(
 	if (clock_now_us() < s->clock_floor_us)
 		warn(&w,
 		        "the clock is behind the newest record: nothing is "
-		        "issued until it is right");
+		        "issued until it is right (if it is, and ran ahead "
+		        "before: mica store floor --now)");
 	if (s->disk_free_bytes < a->o.conf->store.low_bytes)
 		warn(&w,
 		        "the store's disk has less room than store.lmdb.low: "

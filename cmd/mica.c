@@ -97,6 +97,9 @@ static const struct cli_command commands[] = {
 	{ "store", "check", "[--store DIR]",
 	        "hold all records against each other (no daemon needed)",
 	        O(STORE), 0, 0, mica_store_check },
+	{ "store", "floor", "[--now | --to T]",
+	        "the time below which nothing is issued; lower it",
+	        O(NOW) | O(TO), 0, 0, mica_store_floor },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -127,6 +130,7 @@ static const struct option options[OPT_COUNT] = {
 	[OPT_METRICS] = { "metrics", required_argument, NULL, 0 },
 	[OPT_NAME] = { "name", required_argument, NULL, 0 },
 	[OPT_NOTE] = { "note", required_argument, NULL, 0 },
+	[OPT_NOW] = { "now", no_argument, NULL, 0 },
 	[OPT_OUT] = { "out", required_argument, NULL, 0 },
 	[OPT_PEM] = { "pem", no_argument, NULL, 0 },
 	[OPT_PROFILE] = { "profile", required_argument, NULL, 0 },

@@ -47,6 +47,7 @@ enum cli_option {
 	OPT_METRICS,
 	OPT_NAME,
 	OPT_NOTE,
+	OPT_NOW,
 	OPT_OUT,
 	OPT_PEM,
 	OPT_PROFILE,
@@ -98,7 +99,7 @@ cli_fn mica_cert_issue, mica_cert_list, mica_cert_show;
 cli_fn mica_revoke, mica_hold, mica_release;
 cli_fn mica_authority_crl;
 cli_fn mica_crl_show, mica_crl_generate;
-cli_fn mica_store_check;
+cli_fn mica_store_check, mica_store_floor;
 
 /* --- mica.c */
 /* The option's first value; NULL: not given. */

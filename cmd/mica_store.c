@@ -1,4 +1,4 @@
-/* cmd/mica_store.c - mica store check. */
+/* cmd/mica_store.c - mica store check, mica store floor. */
 #include "cmd/mica.h"
 #include "storage/check.h"
 
@@ -77,4 +77,38 @@ enum cli_exit mica_store_check(struct cli *cli)
 	json_decref(found.faults);
 	buf_free(&path);
 	return status;
+}
+
+/* --- floor */
+
+static const struct print_field floor_fields[] = {
+	{ "before", "before" },
+	{ "clock floor", "clock_floor" },
+	{ "clock", "clock" },
+	{ "issuing", "issuing" },
+};
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+enum cli_exit mica_store_floor(struct cli *cli)
+{
+	bool now = cli_given(cli, OPT_NOW), to = cli_given(cli, OPT_TO);
+	json_t *answer = NULL, *body = NULL;
+	enum cli_exit status;
+
+	if (now && to)
+		return cli_usage(cli, "--now, --to: want one of them");
+	if (now)
+		body = json_pack("{s:b}", "now", 1);
+	else if (to)
+		body = json_pack("{s:s}", "to", cli_value(cli, OPT_TO));
+	status = api_call(cli, now || to ? "POST" : "GET", "/v1/store/floor",
+	        body, &answer);
+	if (status != CLI_OK)
+		return status;
+	if (cli->json)
+		print_json(answer);
+	else
+		print_fields(answer, floor_fields, COUNT(floor_fields));
+	json_decref(answer);
+	return CLI_OK;
 }

@@ -17,7 +17,7 @@
 #include <time.h>
 
 enum tree {
-	TREE_META,        /* "schema", "ledger" */
+	TREE_META,        /* "schema", "ledger", "unordered" */
 	TREE_SLOT,        /* node, slot -> rec_slot; gone: fenced */
 	TREE_STATUS,      /* cert key -> rec_status */
 	TREE_BODY,        /* sequence -> rec_issue with the DER */
@@ -105,6 +105,8 @@ bool view_ledger(struct view *v, struct rec_ledger *r);
 bool view_crl(struct view *v, uint32_t authority, uint16_t shard,
         struct store_crl *r);
 uint64_t view_count(struct view *v, enum tree t);
+/* Sequence order is no time order: the clock's floor was lowered once. */
+bool view_unordered(struct view *v);
 /* What a broken record is answered as. */
 void view_broken(struct view *v);
 
@@ -208,6 +210,7 @@ enum rc op_key_block(struct batch *b, struct store_key_block *op);
 enum rc op_audit(struct batch *b, struct store_audit *op);
 enum rc op_crl_begin(struct batch *b, struct store_crl_begin *op);
 enum rc op_crl_commit(struct batch *b, struct store_crl_commit *op);
+enum rc op_floor_lower(struct batch *b, struct store_floor_lower *op);
 
 enum rc db_read(struct store *s, struct store_op *op);
 enum rc read_list(struct view *v, struct store_list *op);

@@ -1,6 +1,7 @@
 /* Devices, tokens, quotas, authorities, blocked keys. */
 #include "storage/lmdb.h"
 
+#include "base/text.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -311,6 +312,47 @@ void batch_block_key(struct batch *b, const uint8_t spki_hash[STORE_HASH_BYTES],
 enum rc op_key_block(struct batch *b, struct store_key_block *op)
 {
 	batch_block_key(b, op->spki_hash, op->op.actor);
+	return RC_OK;
+}
+
+/* What is issued from now on has earlier times than what was before. */
+static void lower_floor(
+        struct batch *b, struct store_floor_lower *op, int64_t floor_us)
+{
+	struct key k = key_text("unordered");
+	char before[TEXT_TIME_BYTES], after[TEXT_TIME_BYTES];
+	char detail[STORE_TEXT_MAX + 1];
+
+	b->ledger.clock_us = floor_us + b->v.db->backdate_us;
+	buf_reset(batch_record(b));
+	batch_put(b, TREE_META, &k);
+	(void)snprintf(detail, sizeof(detail), "from=%s to=%s",
+	        text_time(before, op->before_us / 1000000),
+	        text_time(after, floor_us / 1000000));
+	batch_audit(b, "floor.lower", op->op.actor, "", detail);
+	op->floor_us = floor_us;
+}
+
+enum rc op_floor_lower(struct batch *b, struct store_floor_lower *op)
+{
+	int64_t backdate_us = b->v.db->backdate_us;
+	int64_t least_us = b->now_us - backdate_us;
+	int64_t to_us = op->to_clock ? least_us : op->floor_us;
+
+	op->before_us = b->ledger.clock_us - backdate_us;
+	if (to_us == op->before_us ||
+	        (op->to_clock && op->before_us <= least_us)) {
+		op->floor_us = op->before_us;
+		return RC_OK;
+	}
+	if (to_us > op->before_us)
+		return why_set(&op->op.why, RC_CONFLICT,
+		        "the clock floor is below that already, and nothing "
+		        "but time raises it");
+	if (to_us < least_us)
+		return why_set(&op->op.why, RC_CONFLICT,
+		        "the clock itself is past that: set it right first");
+	lower_floor(b, op, to_us);
 	return RC_OK;
 }
 

@@ -54,7 +54,8 @@ static enum rc begin_room(struct begin *t)
 		        t->why, RC_UNAVAILABLE, "%s", b->crowded_why.text);
 	if (b->now_us < b->ledger.clock_us - b->v.db->backdate_us)
 		return why_set(t->why, RC_UNAVAILABLE,
-		        "the clock is behind the store's clock floor");
+		        "the clock is behind the store's clock floor: see mica "
+		        "store floor");
 	return RC_OK;
 }
 
@@ -114,7 +115,9 @@ static enum rc compare_newest(
 	uint64_t sequence;
 	struct key k;
 
+	/* One that was begun ahead of the clock has dates that ran ahead. */
 	if (newest->begun_us < op->retry_after_us ||
+	        newest->begun_us > t->b->now_us + t->b->v.db->backdate_us ||
 	        newest->not_after_s <= t->b->now_us / 1000000)
 		return RC_OK;
 	if (!key_read_u64_at(key, 8, &sequence)) {

@@ -27,6 +27,7 @@ static void read_rows(struct view *v, struct store_changes *op, uint64_t last)
 enum rc read_changes(struct view *v, struct store_changes *op)
 {
 	uint64_t id = mdb_txn_id(v->txn);
+	int64_t floor_us = op->clock_floor_us;
 	struct rec_ledger ledger = { 0 };
 
 	op->n = 0;
@@ -36,7 +37,8 @@ enum rc read_changes(struct view *v, struct store_changes *op)
 	if (!view_ledger(v, &ledger))
 		view_broken(v);
 	op->clock_floor_us = ledger.clock_us - v->db->backdate_us;
-	if (op->snapshot == 0 || ledger.feed < op->position ||
+	if (op->snapshot == 0 || op->clock_floor_us < floor_us ||
+	        ledger.feed < op->position ||
 	        ledger.feed - op->position > STORE_CHANGES_MAX) {
 		op->lost = true;
 		op->position = ledger.feed;

@@ -206,6 +206,8 @@ static uint64_t first_of_lot(struct view *v, int64_t from_us)
 	uint64_t before = 0, until = 1, at;
 	struct walk w;
 
+	if (view_unordered(v))
+		return 1;
 	walk_open(&w, v, TREE_BODY, BYTES_NONE);
 	if (walk_last(&w) && key_read_u64_at(w.key, 0, &at))
 		until = at + 1;
@@ -322,7 +324,8 @@ static bool is_past_lot(const struct walk *w, const struct store_revoke *op)
 	int64_t us;
 
 	return op->by == REVOKE_BY_ISSUE && issued_at(w, &sequence, &us) &&
-	        us >= op->to_us && us - op->to_us > CLOCK_BACK_MAX_US;
+	        us >= op->to_us && us - op->to_us > CLOCK_BACK_MAX_US &&
+	        !view_unordered(w->v);
 }
 
 /* The next part: up to rows certificates are looked at. Gives how many are

@@ -128,6 +128,14 @@ bool view_crl(
 	return false;
 }
 
+bool view_unordered(struct view *v)
+{
+	struct key k = key_text("unordered");
+	struct bytes value;
+
+	return view_get(v, TREE_META, &k, &value);
+}
+
 bool view_ledger(struct view *v, struct rec_ledger *r)
 {
 	struct key k = key_text("ledger");

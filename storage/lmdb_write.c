@@ -228,6 +228,8 @@ static enum rc apply(struct batch *b, struct store_op *op)
 		return op_crl_begin(b, (struct store_crl_begin *)op);
 	case KIND_CRL_COMMIT:
 		return op_crl_commit(b, (struct store_crl_commit *)op);
+	case KIND_FLOOR_LOWER:
+		return op_floor_lower(b, (struct store_floor_lower *)op);
 	default:
 		return why_set(&op->why, RC_UNSUPPORTED, "not a write");
 	}

@@ -244,6 +244,13 @@ enum rc store_crl_commit(struct store *s, struct store_crl_commit *op)
 	return write_op(s, &c);
 }
 
+enum rc store_floor_lower(struct store *s, struct store_floor_lower *op)
+{
+	struct check c = check_op(&op->op, KIND_FLOOR_LOWER);
+
+	return write_op(s, &c);
+}
+
 /* --- reads */
 
 enum rc store_fetch(struct store *s, struct store_fetch *op)

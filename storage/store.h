@@ -374,8 +374,9 @@ MUST_CHECK enum rc store_feed(struct store *s, struct store_feed *op);
 /* What changed since the last look, for a cache of what was read. Asked before
  * each use, so it is cheap when nothing did, and it is answered at once:
  * RC_OK, or an error, after which nothing cached may be used. Start with
- * snapshot 0; ask again while more. lost: over STORE_CHANGES_MAX changes, or
- * the first look: drop all that was cached before. */
+ * snapshot 0; ask again while more. lost: over STORE_CHANGES_MAX changes, a
+ * floor that was lowered (answers may be dated ahead), or the first look: drop
+ * all that was cached before. */
 #define STORE_CHANGES_MAX 4096
 struct store_changes {
 	struct store_op op;
@@ -388,7 +389,8 @@ struct store_changes {
 	size_t n;
 	bool more;
 	bool lost;
-	int64_t clock_floor_us; /* as store_stat has it; stays when unchanged */
+	/* in, and out: as store_stat has it; stays when unchanged */
+	int64_t clock_floor_us;
 };
 MUST_CHECK enum rc store_changes(struct store *s, struct store_changes *op);
 
@@ -695,5 +697,21 @@ struct store_stat {
 	bool halted;
 };
 MUST_CHECK enum rc store_stat(struct store *s, struct store_stat *op);
+
+/* Lower the clock floor (DESIGN rule 11), after a clock that ran ahead was set
+ * right: nothing else lowers it. To floor_us, or as far as the clock lets it,
+ * which is to the clock less backdate_us: what a commit raises it to. There
+ * already, it is RC_OK and nothing changes; RC_CONFLICT where floor_us lies
+ * above the floor or below what the clock lets it. An audit entry tells both.
+ * Who looks by store_changes() is told so as lost. */
+struct store_floor_lower {
+	struct store_op op;
+	bool to_clock;
+	int64_t floor_us; /* in, unless to_clock; out as it stands now */
+	/* out */
+	int64_t before_us;
+};
+MUST_CHECK enum rc store_floor_lower(
+        struct store *s, struct store_floor_lower *op);
 
 #endif

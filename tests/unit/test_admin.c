@@ -208,6 +208,8 @@ static const struct {
 	{ HTTP_GET, "/v1/certs/01", CONF_ROLE_AUDITOR },
 	{ HTTP_POST, "/v1/certs", CONF_ROLE_OPERATOR },
 	{ HTTP_POST, "/v1/revocations", CONF_ROLE_OPERATOR },
+	{ HTTP_GET, "/v1/store/floor", CONF_ROLE_AUDITOR },
+	{ HTTP_POST, "/v1/store/floor", CONF_ROLE_ADMIN },
 };
 #define ROUTES (sizeof(routes) / sizeof(*routes))
 
@@ -735,6 +737,53 @@ START_TEST(lot_is_revoked_by_when_it_was_issued)
 END_TEST
 
 /* --- status */
+static json_t *lower(const char *body, unsigned *status)
+{
+	struct http_req req = { .method = HTTP_POST,
+		.path = "/v1/store/floor",
+		.body = bytes_str(body),
+		.uid = ADMIN };
+
+	return ask_req(&req, status);
+}
+
+START_TEST(floor_is_shown_and_lowered)
+{
+	char ahead[TEXT_TIME_BYTES], body[64];
+	unsigned status;
+	json_t *o;
+
+	clock_set_shift_s(86400);
+	must_post("/v1/devices", "{\"id\": \"ahead\"}");
+	clock_set_shift_s(0);
+	o = get("/v1/store/floor", "", &status);
+	ck_assert_uint_eq(status, 200);
+	ck_assert(json_is_false(json_object_get(o, "issuing")));
+	(void)snprintf(ahead, sizeof(ahead), "%s", text(o, "clock_floor"));
+	json_decref(o);
+	/* Above it, below the clock, and neither. */
+	(void)snprintf(body, sizeof(body), "{\"to\": \"%s\"}", "2999-01-01");
+	o = lower(body, &status);
+	ck_assert_str_eq(code(o), "conflict");
+	json_decref(o);
+	o = lower("{\"to\": \"2001-01-01\"}", &status);
+	ck_assert_str_eq(code(o), "conflict");
+	json_decref(o);
+	json_decref(lower("{\"to\": \"soon\"}", &status));
+	ck_assert_uint_eq(status, 400);
+	json_decref(lower("{}", &status));
+	ck_assert_uint_eq(status, 400);
+	json_decref(lower("{\"now\": true, \"to\": \"2999-01-01\"}", &status));
+	ck_assert_uint_eq(status, 400);
+	o = lower("{\"now\": true}", &status);
+	ck_assert_uint_eq(status, 200);
+	ck_assert(json_is_true(json_object_get(o, "issuing")));
+	ck_assert_str_eq(text(o, "before"), ahead);
+	ck_assert_str_lt(text(o, "clock_floor"), ahead);
+	json_decref(o);
+}
+END_TEST
+
 START_TEST(status_counts_and_warns)
 {
 	const struct admin_process p[] = { { "supervisor", 10, true, 0 },
@@ -824,6 +873,7 @@ int main(void)
 	tcase_add_test(c, device_is_revoked_whole_and_suspended);
 	tcase_add_test(c, key_is_revoked_and_never_certified_again);
 	tcase_add_test(c, lot_is_revoked_by_when_it_was_issued);
+	tcase_add_test(c, floor_is_shown_and_lowered);
 	tcase_add_test(c, status_counts_and_warns);
 	tcase_add_loop_test(c, serial_numbers_are_read_as_people_write_them, 0,
 	        COUNT(serials));
