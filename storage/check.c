@@ -412,6 +412,24 @@ static void check_token(struct checker *c, struct bytes value)
 		fault(c, "was spent by a serial that was never issued");
 }
 
+static void check_approval(struct checker *c, struct bytes value)
+{
+	struct store_approval r;
+	struct key k;
+
+	if (!rec_approval_unpack(value, &r)) {
+		fault(c, "does not read");
+		return;
+	}
+	k = key_u64_pair(r.closed_us != 0, r.id);
+	if (!key_is(c, &k) ||
+	        (r.closed_us != 0) != (r.state > APPROVAL_APPROVED))
+		fault(c, "is another request, or in another state");
+	if (r.state == APPROVAL_CARRIED_OUT &&
+	        (r.decided_us == 0 || r.decided_by == r.asked_by))
+		fault(c, "was carried out without a second operator");
+}
+
 static void check_feed(struct checker *c, struct bytes value)
 {
 	struct store_status_row row;
@@ -527,6 +545,7 @@ static enum rc db_check(
 	walk_tree(&c, TREE_FEED, check_feed);
 	walk_tree(&c, TREE_SHARD, check_shard);
 	walk_tree(&c, TREE_CRL, check_crl);
+	walk_tree(&c, TREE_APPROVAL, check_approval);
 	check_audit(&c);
 	check_counts(&c);
 	mdb_txn_abort(v.txn);

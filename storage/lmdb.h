@@ -37,6 +37,7 @@ enum tree {
 	TREE_FEED,      /* position -> store_status_row */
 	TREE_SHARD,     /* authority, shard, serial -> as TREE_REVOKED */
 	TREE_CRL,       /* authority, shard -> store_crl */
+	TREE_APPROVAL,  /* closed (0 or 1), id -> store_approval */
 	TREE_COUNT
 };
 
@@ -206,11 +207,16 @@ enum rc op_token_put(struct batch *b, struct store_token_put *op);
 enum rc op_quota_put(struct batch *b, struct store_quota_put *op);
 enum rc op_quota_change(struct batch *b, struct store_quota_change *op);
 enum rc op_authority_put(struct batch *b, struct store_authority_put *op);
+enum rc op_authority_revoke(struct batch *b, struct store_authority_revoke *op);
 enum rc op_key_block(struct batch *b, struct store_key_block *op);
 enum rc op_audit(struct batch *b, struct store_audit *op);
 enum rc op_crl_begin(struct batch *b, struct store_crl_begin *op);
 enum rc op_crl_commit(struct batch *b, struct store_crl_commit *op);
 enum rc op_floor_lower(struct batch *b, struct store_floor_lower *op);
+
+enum rc op_approval_ask(struct batch *b, struct store_approval_ask *op);
+enum rc op_approval_decide(struct batch *b, struct store_approval_decide *op);
+enum rc op_approval_expire(struct batch *b, struct store_approval_expire *op);
 
 enum rc db_read(struct store *s, struct store_op *op);
 enum rc read_list(struct view *v, struct store_list *op);
@@ -229,6 +235,8 @@ enum rc read_changes(struct view *v, struct store_changes *op);
 enum rc read_crl_scan(struct view *v, struct store_crl_scan *op);
 enum rc read_crl_last(struct view *v, struct store_crl_last *op);
 enum rc read_crl_list(struct view *v, struct store_crl_list *op);
+enum rc read_approval_get(struct view *v, struct store_approval_get *op);
+enum rc read_approval_list(struct view *v, struct store_approval_list *op);
 /* Where a paged walk goes on: the first entry after the cursor, from where it
  * is new. RC_MALFORMED: the cursor is of another list. */
 MUST_CHECK enum rc cursor_check(

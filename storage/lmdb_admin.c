@@ -274,7 +274,7 @@ enum rc op_authority_put(struct batch *b, struct store_authority_put *op)
 	find_generations(b, &op->authority, &g);
 	if (g.same != 0) {
 		if (!view_authority(&b->v, g.same, &op->authority, &der) ||
-		        op->authority.state == AUTHORITY_ACTIVE)
+		        op->authority.state != AUTHORITY_RETIRED)
 			return RC_OK;
 		/* The configuration went back to an earlier generation. */
 		turn_authority(b, g.same, AUTHORITY_ACTIVE);
@@ -289,6 +289,37 @@ enum rc op_authority_put(struct batch *b, struct store_authority_put *op)
 	batch_audit(b, "authority.enter", op->op.actor, op->authority.name,
 	        g.same != 0 ? "an earlier generation again"
 	                    : "a new certificate");
+	return RC_OK;
+}
+
+static bool is_compromise(enum cert_reason r)
+{
+	return r == REASON_KEY_COMPROMISE || r == REASON_CA_COMPROMISE;
+}
+
+enum rc op_authority_revoke(struct batch *b, struct store_authority_revoke *op)
+{
+	struct store_authority *a = &op->authority;
+	char detail[64];
+	struct bytes der;
+
+	op->changed = false;
+	if (!view_authority(&b->v, op->id, a, &der))
+		return why_set(&op->op.why, RC_NOTFOUND, "no such authority");
+	if (a->state == AUTHORITY_REVOKED &&
+	        (a->reason == op->reason || is_compromise(a->reason) ||
+	                !is_compromise(op->reason)))
+		return RC_OK;
+	if (a->state != AUTHORITY_REVOKED)
+		a->revoked_us = b->now_us;
+	a->state = AUTHORITY_REVOKED;
+	a->reason = op->reason;
+	a->version++;
+	put_authority(b, a, der);
+	op->changed = true;
+	(void)snprintf(detail, sizeof(detail), "authority=%u reason=%d",
+	        (unsigned)a->id, (int)a->reason);
+	batch_audit(b, "authority.revoke", op->op.actor, a->name, detail);
 	return RC_OK;
 }
 

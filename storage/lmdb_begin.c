@@ -194,8 +194,12 @@ static enum rc begin_versions(struct begin *t)
 	const struct store_issue_begin *op = t->op;
 	struct bytes der;
 
-	if (!view_authority(&t->b->v, op->key.authority, &t->authority, &der) ||
-	        t->authority.version != op->authority_version)
+	if (!view_authority(&t->b->v, op->key.authority, &t->authority, &der))
+		return why_set(t->why, RC_STALE, "no such authority");
+	/* Its version has changed, too, but asking again will not help. */
+	if (t->authority.state == AUTHORITY_REVOKED)
+		return why_set(t->why, RC_DENIED, "the authority is revoked");
+	if (t->authority.version != op->authority_version)
 		return why_set(t->why, RC_STALE, "the authority has changed");
 	if (begin_device(op)[0] == '\0')
 		return RC_OK;

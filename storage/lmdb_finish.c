@@ -100,7 +100,8 @@ static enum rc finish_standing(struct finish *f)
 		return why_set(f->why, RC_DENIED, "the token went bad");
 	if (!view_authority(v, cert->key.authority, &a, &value) ||
 	        a.state != AUTHORITY_ACTIVE)
-		return why_set(f->why, RC_DENIED, "the authority was retired");
+		return why_set(f->why, RC_DENIED,
+		        "the authority was retired or revoked");
 	if (view_get(v, TREE_BLOCKED, &spki, &value))
 		return why_set(f->why, RC_DENIED,
 		        "the public key became known as compromised");

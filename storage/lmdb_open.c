@@ -28,6 +28,7 @@ const char *const db_tree_names[TREE_COUNT] = {
 	[TREE_FEED] = "feed",
 	[TREE_SHARD] = "shard",
 	[TREE_CRL] = "crl",
+	[TREE_APPROVAL] = "approval",
 };
 
 static enum rc open_rc(struct why *why, const char *what, int err)

@@ -252,6 +252,10 @@ static enum rc read_any(struct view *v, struct store_op *op)
 		return read_crl_last(v, (struct store_crl_last *)op);
 	case KIND_CRL_LIST:
 		return read_crl_list(v, (struct store_crl_list *)op);
+	case KIND_APPROVAL_GET:
+		return read_approval_get(v, (struct store_approval_get *)op);
+	case KIND_APPROVAL_LIST:
+		return read_approval_list(v, (struct store_approval_list *)op);
 	default:
 		return why_set(&op->why, RC_UNSUPPORTED, "not a read");
 	}

@@ -220,6 +220,9 @@ static enum rc apply(struct batch *b, struct store_op *op)
 		return op_quota_change(b, (struct store_quota_change *)op);
 	case KIND_AUTHORITY_PUT:
 		return op_authority_put(b, (struct store_authority_put *)op);
+	case KIND_AUTHORITY_REVOKE:
+		return op_authority_revoke(
+		        b, (struct store_authority_revoke *)op);
 	case KIND_KEY_BLOCK:
 		return op_key_block(b, (struct store_key_block *)op);
 	case KIND_AUDIT:
@@ -230,6 +233,14 @@ static enum rc apply(struct batch *b, struct store_op *op)
 		return op_crl_commit(b, (struct store_crl_commit *)op);
 	case KIND_FLOOR_LOWER:
 		return op_floor_lower(b, (struct store_floor_lower *)op);
+	case KIND_APPROVAL_ASK:
+		return op_approval_ask(b, (struct store_approval_ask *)op);
+	case KIND_APPROVAL_DECIDE:
+		return op_approval_decide(
+		        b, (struct store_approval_decide *)op);
+	case KIND_APPROVAL_EXPIRE:
+		return op_approval_expire(
+		        b, (struct store_approval_expire *)op);
 	default:
 		return why_set(&op->why, RC_UNSUPPORTED, "not a write");
 	}

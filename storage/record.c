@@ -509,6 +509,10 @@ void rec_authority_pack(
 	pack_u64(out, r->version);
 	pack_i64(out, r->entered_us);
 	pack_hash(out, r->cert_hash);
+	if (r->state == AUTHORITY_REVOKED) {
+		pack_u8(out, (uint8_t)r->reason);
+		pack_i64(out, r->revoked_us);
+	}
 	pack_bytes(out, der);
 }
 
@@ -523,6 +527,12 @@ bool rec_authority_unpack(
 	r->version = unpack_u64(&u);
 	r->entered_us = unpack_i64(&u);
 	unpack_hash(&u, r->cert_hash);
+	r->reason = REASON_UNSPECIFIED;
+	r->revoked_us = 0;
+	if (r->state == AUTHORITY_REVOKED) {
+		r->reason = (enum cert_reason)unpack_u8(&u);
+		r->revoked_us = unpack_i64(&u);
+	}
 	*der = unpack_bytes(&u);
 	return unpack_done(&u);
 }
@@ -604,6 +614,42 @@ bool rec_crl_unpack(struct bytes in, struct store_crl *r)
 	unpack_hash(&u, r->hash);
 	r->listed = unpack_u64(&u);
 	r->ends_s = unpack_i64(&u);
+	return unpack_done(&u);
+}
+
+void rec_approval_pack(struct buf *out, const struct store_approval *r)
+{
+	pack_u8(out, RECORD_VERSION);
+	pack_u64(out, r->id);
+	pack_u8(out, (uint8_t)r->state);
+	pack_str(out, r->action);
+	pack_str(out, r->object);
+	pack_str(out, r->detail);
+	pack_hash(out, r->content);
+	pack_u32(out, r->asked_by);
+	pack_u32(out, r->decided_by);
+	pack_i64(out, r->asked_us);
+	pack_i64(out, r->expires_us);
+	pack_i64(out, r->decided_us);
+	pack_i64(out, r->closed_us);
+}
+
+bool rec_approval_unpack(struct bytes in, struct store_approval *r)
+{
+	struct unpack u = open_record(in);
+
+	r->id = unpack_u64(&u);
+	r->state = (enum approval_state)unpack_u8(&u);
+	unpack_str(&u, r->action, sizeof(r->action));
+	unpack_str(&u, r->object, sizeof(r->object));
+	unpack_str(&u, r->detail, sizeof(r->detail));
+	unpack_hash(&u, r->content);
+	r->asked_by = unpack_u32(&u);
+	r->decided_by = unpack_u32(&u);
+	r->asked_us = unpack_i64(&u);
+	r->expires_us = unpack_i64(&u);
+	r->decided_us = unpack_i64(&u);
+	r->closed_us = unpack_i64(&u);
 	return unpack_done(&u);
 }
 

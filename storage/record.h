@@ -143,6 +143,9 @@ bool rec_feed_unpack(struct bytes in, struct store_status_row *r);
 void rec_crl_pack(struct buf *out, const struct store_crl *r);
 bool rec_crl_unpack(struct bytes in, struct store_crl *r);
 
+void rec_approval_pack(struct buf *out, const struct store_approval *r);
+bool rec_approval_unpack(struct bytes in, struct store_approval *r);
+
 /* What the hash of an entry covers, after the hash of the one before. */
 void rec_audit_pack(struct buf *out, const struct store_audit_row *r);
 /* All but the hash. */

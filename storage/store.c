@@ -211,6 +211,15 @@ enum rc store_authority_put(struct store *s, struct store_authority_put *op)
 	return write_op(s, &c);
 }
 
+enum rc store_authority_revoke(
+        struct store *s, struct store_authority_revoke *op)
+{
+	struct check c = check_op(&op->op, KIND_AUTHORITY_REVOKE);
+
+	need_reason(&c, STATUS_REVOKE, op->reason);
+	return write_op(s, &c);
+}
+
 enum rc store_key_block(struct store *s, struct store_key_block *op)
 {
 	struct check c = check_op(&op->op, KIND_KEY_BLOCK);
@@ -247,6 +256,31 @@ enum rc store_crl_commit(struct store *s, struct store_crl_commit *op)
 enum rc store_floor_lower(struct store *s, struct store_floor_lower *op)
 {
 	struct check c = check_op(&op->op, KIND_FLOOR_LOWER);
+
+	return write_op(s, &c);
+}
+
+enum rc store_approval_ask(struct store *s, struct store_approval_ask *op)
+{
+	struct check c = check_op(&op->op, KIND_APPROVAL_ASK);
+	struct store_approval *a = &op->approval;
+
+	need_name(&c, "the action", a->action, STORE_ACTION_MAX);
+	need_name(&c, "the object", a->object, STORE_NAME_MAX);
+	need_text(&c, "the detail", a->detail, STORE_TEXT_MAX);
+	return write_op(s, &c);
+}
+
+enum rc store_approval_decide(struct store *s, struct store_approval_decide *op)
+{
+	struct check c = check_op(&op->op, KIND_APPROVAL_DECIDE);
+
+	return write_op(s, &c);
+}
+
+enum rc store_approval_expire(struct store *s, struct store_approval_expire *op)
+{
+	struct check c = check_op(&op->op, KIND_APPROVAL_EXPIRE);
 
 	return write_op(s, &c);
 }
@@ -375,6 +409,21 @@ enum rc store_crl_last(struct store *s, struct store_crl_last *op)
 enum rc store_crl_list(struct store *s, struct store_crl_list *op)
 {
 	struct check c = check_op(&op->op, KIND_CRL_LIST);
+
+	need_length(&c, "the list", op->max, STORE_ROWS_MAX);
+	return read_op(s, &c);
+}
+
+enum rc store_approval_get(struct store *s, struct store_approval_get *op)
+{
+	struct check c = check_op(&op->op, KIND_APPROVAL_GET);
+
+	return read_op(s, &c);
+}
+
+enum rc store_approval_list(struct store *s, struct store_approval_list *op)
+{
+	struct check c = check_op(&op->op, KIND_APPROVAL_LIST);
 
 	need_length(&c, "the list", op->max, STORE_ROWS_MAX);
 	return read_op(s, &c);

@@ -510,7 +510,11 @@ MUST_CHECK enum rc store_quota_change(
         struct store *s, struct store_quota_change *op);
 
 /* --- authorities: a CA certificate gets its number when it enters */
-enum authority_state { AUTHORITY_ACTIVE = 1, AUTHORITY_RETIRED };
+enum authority_state {
+	AUTHORITY_ACTIVE = 1,
+	AUTHORITY_RETIRED,
+	AUTHORITY_REVOKED, /* for good */
+};
 struct store_authority {
 	uint32_t id;                   /* from 1 */
 	char name[STORE_NAME_MAX + 1]; /* the configuration's */
@@ -518,11 +522,13 @@ struct store_authority {
 	uint64_t version;
 	int64_t entered_us;
 	uint8_t cert_hash[STORE_HASH_BYTES]; /* SHA-256 of the certificate */
+	enum cert_reason reason;             /* AUTHORITY_REVOKED */
+	int64_t revoked_us;
 };
 /* The same certificate again is RC_OK with the id it has. A new certificate
  * under a known name is a new generation: a new id; the old is RETIRED. A
- * retired one that comes again is ACTIVE again. At most STORE_ROWS_MAX of all
- * names and generations (RC_QUOTA). */
+ * retired one that comes again is ACTIVE again, one that was revoked never is.
+ * At most STORE_ROWS_MAX of all names and generations (RC_QUOTA). */
 struct store_authority_put {
 	struct store_op op;
 	struct store_authority authority; /* name, cert_hash in; all out */
@@ -530,6 +536,21 @@ struct store_authority_put {
 };
 MUST_CHECK enum rc store_authority_put(
         struct store *s, struct store_authority_put *op);
+/* One generation issues nothing more, whatever the configuration says: T1
+ * refuses, T2 records as revoked what was in flight. What it issued before
+ * stays as it is, and so does the status of that. Twice is RC_OK and changes
+ * nothing, but keyCompromise and cACompromise replace another reason.
+ * RC_NOTFOUND, RC_MALFORMED (no such reason). */
+struct store_authority_revoke {
+	struct store_op op;
+	uint32_t id;
+	enum cert_reason reason;
+	/* out */
+	bool changed;
+	struct store_authority authority;
+};
+MUST_CHECK enum rc store_authority_revoke(
+        struct store *s, struct store_authority_revoke *op);
 struct store_authority_list { /* all of them, at most STORE_ROWS_MAX */
 	struct store_op op;
 	struct store_authority *rows;
@@ -685,6 +706,91 @@ struct store_audit_scan {
 };
 MUST_CHECK enum rc store_audit_scan(
         struct store *s, struct store_audit_scan *op);
+
+/* --- the two-person rule: what one operator asks for and another approves.
+ * A request binds its content by hash, runs out, and is carried out once. Who
+ * an operator is, is a uid. Every step has an audit entry. */
+#define STORE_ACTION_MAX 31
+enum approval_state {
+	APPROVAL_PENDING = 1, /* open: until expires_us */
+	APPROVAL_APPROVED,    /* open, too: to be carried out until then */
+	APPROVAL_CARRIED_OUT,
+	APPROVAL_DENIED,
+	APPROVAL_EXPIRED,
+};
+struct store_approval {
+	uint64_t id; /* from 1, in the order they were asked in */
+	enum approval_state state;
+	char action[STORE_ACTION_MAX + 1]; /* "authority.revoke" */
+	char object[STORE_NAME_MAX + 1];   /* the authority, the key */
+	char detail[STORE_TEXT_MAX + 1];   /* what the other one is shown */
+	uint8_t content[STORE_HASH_BYTES]; /* SHA-256 of all that is asked */
+	uint32_t asked_by, decided_by;     /* uid; decided_by once it is */
+	int64_t asked_us, expires_us;
+	int64_t decided_us; /* approved or denied; 0: not */
+	int64_t closed_us;  /* 0 while open */
+};
+
+/* Ask to carry something out. An open request of this operator for the same
+ * action, object and content is taken up: one that is approved is carried out
+ * by this call, durably and once (go), one that is pending stays so. Else a new
+ * one is entered, to expire at expires_us. One that ran out is never taken up.
+ * RC_QUOTA: STORE_ROWS_MAX are open. */
+struct store_approval_ask {
+	struct store_op op;
+	/* action, object, detail, content, asked_by, expires_us in; all out */
+	struct store_approval approval;
+	/* out */
+	bool go;
+};
+MUST_CHECK enum rc store_approval_ask(
+        struct store *s, struct store_approval_ask *op);
+
+/* Approve or deny. Nobody approves what he asked for (RC_DENIED); to deny it is
+ * to withdraw it. Denied, too, while it was not carried out. RC_NOTFOUND,
+ * RC_CONFLICT: it is closed, or ran out. The same twice is RC_OK. */
+struct store_approval_decide {
+	struct store_op op;
+	uint64_t id;
+	uint32_t by; /* uid */
+	bool approve;
+	/* out */
+	struct store_approval approval;
+};
+MUST_CHECK enum rc store_approval_decide(
+        struct store *s, struct store_approval_decide *op);
+
+/* Close what ran out. */
+struct store_approval_expire {
+	struct store_op op;
+	/* out */
+	uint32_t expired;
+};
+MUST_CHECK enum rc store_approval_expire(
+        struct store *s, struct store_approval_expire *op);
+
+struct store_approval_get {
+	struct store_op op;
+	uint64_t id;
+	/* out */
+	struct store_approval approval;
+};
+MUST_CHECK enum rc store_approval_get(
+        struct store *s, struct store_approval_get *op);
+
+/* The open ones, or those that are closed; by id. */
+struct store_approval_list {
+	struct store_op op;
+	bool closed;
+	struct store_cursor cursor;
+	struct store_approval *rows; /* the caller's array */
+	size_t max;
+	/* out */
+	size_t n;
+	bool more;
+};
+MUST_CHECK enum rc store_approval_list(
+        struct store *s, struct store_approval_list *op);
 
 /* --- the store itself */
 struct store_stat {

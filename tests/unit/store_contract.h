@@ -17,5 +17,6 @@ void contract_revoke(TCase *tc);
 void contract_lists(TCase *tc);
 void contract_model(TCase *tc);
 void contract_crl(TCase *tc);
+void contract_approval(TCase *tc);
 
 #endif

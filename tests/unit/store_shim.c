@@ -39,7 +39,10 @@ static bool harmless_twice(const struct store_op *op)
 	case KIND_DEVICE_SUSPEND:
 	case KIND_REVOKE:
 	case KIND_AUTHORITY_PUT:
+	case KIND_AUTHORITY_REVOKE:
 	case KIND_KEY_BLOCK:
+	case KIND_APPROVAL_DECIDE:
+	case KIND_APPROVAL_EXPIRE:
 	case KIND_QUOTA_PUT:
 	case KIND_CRL_BEGIN:
 	case KIND_CRL_COMMIT:

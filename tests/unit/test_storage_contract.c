@@ -41,6 +41,7 @@ static void add(Suite *s, const char *name, SFun open)
 	contract_lists(tc);
 	contract_model(tc);
 	contract_crl(tc);
+	contract_approval(tc);
 	suite_add_tcase(s, tc);
 }
 
