@@ -19,6 +19,7 @@
 
 struct ca_issuer {
 	X509 *cert;
+	struct buf der;
 	struct buf subject;  /* Name, DER */
 	struct bytes key_id; /* of cert */
 	int64_t not_after_s, not_before_s;
@@ -30,6 +31,7 @@ void ca_issuer_free(struct ca_issuer *i)
 	if (!i)
 		return;
 	X509_free(i->cert);
+	buf_free(&i->der);
 	buf_free(&i->subject);
 	free(i);
 }
@@ -37,6 +39,16 @@ void ca_issuer_free(struct ca_issuer *i)
 int64_t ca_issuer_not_before_s(const struct ca_issuer *i)
 {
 	return i->not_before_s;
+}
+
+int64_t ca_issuer_not_after_s(const struct ca_issuer *i)
+{
+	return i->not_after_s;
+}
+
+struct bytes ca_issuer_der(const struct ca_issuer *i)
+{
+	return buf_bytes(&i->der);
 }
 
 struct bytes ca_issuer_subject(const struct ca_issuer *i)
@@ -84,14 +96,18 @@ static enum rc read_time(const ASN1_TIME *t, int64_t *out)
 static enum rc issuer_read(struct ca_issuer *i, struct why *why)
 {
 	const ASN1_OCTET_STRING *id = X509_get0_subject_key_id(i->cert);
-	unsigned char *der = NULL;
-	int n = i2d_X509_NAME(X509_get_subject_name(i->cert), &der);
+	unsigned char *name = NULL, *der = NULL;
+	int n_name = i2d_X509_NAME(X509_get_subject_name(i->cert), &name);
+	int n = i2d_X509(i->cert, &der);
 
-	if (n > 0) {
-		buf_add(&i->subject, bytes_of(der, (size_t)n));
-		OPENSSL_free(der);
-	}
-	if (n <= 0 || i->subject.failed || !id ||
+	if (n_name > 0)
+		buf_add(&i->subject, bytes_of(name, (size_t)n_name));
+	if (n > 0)
+		buf_add(&i->der, bytes_of(der, (size_t)n));
+	OPENSSL_free(name);
+	OPENSSL_free(der);
+	if (n_name <= 0 || n <= 0 || i->subject.failed || i->der.failed ||
+	        !id ||
 	        read_time(X509_get0_notBefore(i->cert), &i->not_before_s) ||
 	        read_time(X509_get0_notAfter(i->cert), &i->not_after_s))
 		return why_set(why, RC_MALFORMED,
@@ -101,6 +117,16 @@ static enum rc issuer_read(struct ca_issuer *i, struct why *why)
 	        ASN1_STRING_get0_data(id), (size_t)ASN1_STRING_length(id));
 	i->path_length = X509_get_pathlen(i->cert);
 	return RC_OK;
+}
+
+static bool has_key(X509 *cert, struct bytes spki)
+{
+	unsigned char *der = NULL;
+	int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
+	bool same = n > 0 && bytes_eq(bytes_of(der, (size_t)n), spki);
+
+	OPENSSL_free(der);
+	return same;
 }
 
 enum rc ca_issuer_parse(struct ca_issuer **out, struct bytes pem,
@@ -113,6 +139,7 @@ enum rc ca_issuer_parse(struct ca_issuer **out, struct bytes pem,
 	if (!i)
 		return RC_NOMEM;
 	i->subject = BUF_INIT(NAME_MAX_BYTES);
+	i->der = BUF_INIT(CA_CERT_MAX_BYTES);
 	i->cert = read_one_pem(pem);
 	if (!i->cert)
 		rc = why_set(why, RC_MALFORMED,
@@ -121,7 +148,7 @@ enum rc ca_issuer_parse(struct ca_issuer **out, struct bytes pem,
 	        !(X509_get_key_usage(i->cert) & KU_KEY_CERT_SIGN))
 		rc = why_set(why, RC_DENIED,
 		        "issuer certificate: not a CA's with keyCertSign");
-	else if (X509_check_private_key(i->cert, key->pkey) != 1)
+	else if (!has_key(i->cert, key->spki))
 		rc = why_set(why, RC_CONFLICT,
 		        "issuer certificate and key do not belong together");
 	else
@@ -137,11 +164,11 @@ enum rc ca_issuer_parse(struct ca_issuer **out, struct bytes pem,
 /* --- building */
 
 /* RFC 7093 section 2, method 1: the left 160 bits of SHA-256 over the key. */
-static enum rc key_id(const struct vault_key *k, uint8_t *out)
+static enum rc key_id(struct bytes subject_spki, uint8_t *out)
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	struct spki spki;
-	enum rc rc = spki_parse(&spki, k->spki, NULL);
+	enum rc rc = spki_parse(&spki, subject_spki, NULL);
 
 	if (rc)
 		return rc;
@@ -169,7 +196,7 @@ static void end_ext(struct buf *b, size_t ext, size_t in)
 	der_end(b, ext);
 }
 
-static void put_basic_constraints(struct buf *b, int path_length)
+void ca_cert_put_constraints(struct buf *b, int path_length)
 {
 	size_t in, seq, ext = begin_ext(b, OID_BASIC_CONSTRAINTS, true, &in);
 
@@ -178,6 +205,9 @@ static void put_basic_constraints(struct buf *b, int path_length)
 	if (path_length != CA_CERT_NO_PATH_LENGTH)
 		der_put_u64(b, (uint64_t)path_length);
 	der_end(b, seq);
+	end_ext(b, ext, in);
+	ext = begin_ext(b, OID_KEY_USAGE, true, &in);
+	der_put_named_bits(b, KEY_USAGE_CA);
 	end_ext(b, ext, in);
 }
 
@@ -188,10 +218,7 @@ static void put_extensions(struct buf *b, const struct ca_cert_opts *o,
 	size_t list = der_begin(b, DER_SEQUENCE);
 	size_t ext, in, seq;
 
-	put_basic_constraints(b, o->path_length);
-	ext = begin_ext(b, OID_KEY_USAGE, true, &in);
-	der_put_named_bits(b, KEY_USAGE_CA);
-	end_ext(b, ext, in);
+	ca_cert_put_constraints(b, o->path_length);
 	ext = begin_ext(b, OID_SUBJECT_KEY_ID, false, &in);
 	der_put_octets(b, own_id);
 	end_ext(b, ext, in);
@@ -218,7 +245,7 @@ static enum rc build_tbs(
         struct buf *b, const struct ca_cert_opts *o, enum sig_alg alg)
 {
 	uint8_t id[KEY_ID_BYTES];
-	enum rc rc = key_id(o->subject_key, id);
+	enum rc rc = key_id(o->subject_spki, id);
 	size_t tbs, inside;
 
 	if (rc)
@@ -235,14 +262,49 @@ static enum rc build_tbs(
 	der_put_time(b, o->not_after_s);
 	der_end(b, inside);
 	der_put_raw(b, o->subject);
-	der_put_raw(b, o->subject_key->spki);
+	der_put_raw(b, o->subject_spki);
 	put_extensions(b, o, BYTES_ARRAY(id),
 	        o->issuer ? o->issuer->key_id : BYTES_ARRAY(id));
 	der_end(b, tbs);
 	return b->failed;
 }
 
-static enum rc check_under_issuer(const struct ca_cert_opts *o, struct why *why)
+static int name_allowed(const struct ca_issuer *i, struct bytes subject)
+{
+	NAME_CONSTRAINTS *rules =
+	        X509_get_ext_d2i(i->cert, NID_name_constraints, NULL, NULL);
+	const unsigned char *p = subject.p;
+	X509_NAME *name = d2i_X509_NAME(NULL, &p, (long)subject.n);
+	X509 *cert = X509_new();
+	int result = X509_V_ERR_OUT_OF_MEM;
+
+	if (name && cert && X509_set_subject_name(cert, name) == 1)
+		result =
+		        rules ? NAME_CONSTRAINTS_check(cert, rules) : X509_V_OK;
+	X509_free(cert);
+	X509_NAME_free(name);
+	NAME_CONSTRAINTS_free(rules);
+	ERR_clear_error();
+	return result;
+}
+
+enum rc ca_issuer_permits(
+        const struct ca_issuer *i, struct bytes subject, struct why *why)
+{
+	int result;
+
+	if (bytes_eq(subject, buf_bytes(&i->subject)))
+		return why_set(why, RC_DENIED,
+		        "subject is the issuer's: that would be a "
+		        "certificate for itself");
+	result = name_allowed(i, subject);
+	return result == X509_V_OK
+	        ? RC_OK
+	        : why_set(why, RC_DENIED, "the issuer's nameConstraints: %s",
+	                  X509_verify_cert_error_string(result));
+}
+
+enum rc ca_cert_check(const struct ca_cert_opts *o, struct why *why)
 {
 	const struct ca_issuer *i = o->issuer;
 
@@ -261,31 +323,55 @@ static enum rc check_under_issuer(const struct ca_cert_opts *o, struct why *why)
 		return why_set(why, RC_DENIED,
 		        "path length is not below the issuer's of %ld",
 		        i->path_length);
-	if (bytes_eq(o->subject, buf_bytes(&i->subject)))
-		return why_set(why, RC_DENIED,
-		        "subject is the issuer's: that would be a "
-		        "certificate for itself");
-	return RC_OK;
+	return ca_issuer_permits(i, o->subject, why);
+}
+
+/* Up to the issuer, by the letter of RFC 5280. */
+static int verify_strictly(X509 *cert, X509 *issuer, int64_t at_s)
+{
+	X509_STORE *store = X509_STORE_new();
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	int result = X509_V_ERR_OUT_OF_MEM;
+
+	if (store && ctx && X509_STORE_add_cert(store, issuer) == 1 &&
+	        X509_STORE_set_flags(store,
+	                X509_V_FLAG_X509_STRICT | X509_V_FLAG_PARTIAL_CHAIN |
+	                        X509_V_FLAG_CHECK_SS_SIGNATURE) == 1 &&
+	        X509_STORE_CTX_init(ctx, store, cert, NULL) == 1) {
+		X509_STORE_CTX_set_time(ctx, 0, (time_t)at_s);
+		result = X509_verify_cert(ctx) == 1
+		        ? X509_V_OK
+		        : X509_STORE_CTX_get_error(ctx);
+	}
+	X509_STORE_CTX_free(ctx);
+	X509_STORE_free(store);
+	return result;
 }
 
 /* By eyes other than those that wrote it. */
 static enum rc check_result(struct bytes der, const struct vault_key *signer,
         const struct ca_cert_opts *o, struct why *why)
 {
-	const unsigned char *p = der.p;
+	const unsigned char *p = der.p, *q = signer->spki.p;
 	X509 *cert = d2i_X509(NULL, &p, (long)der.n);
+	EVP_PKEY *key = d2i_PUBKEY(NULL, &q, (long)signer->spki.n);
 	X509 *issuer = o->issuer ? o->issuer->cert : cert;
-	bool ok = cert && p == der.p + der.n &&
-	        X509_verify(cert, signer->pkey) == 1 &&
-	        X509_check_ca(cert) == 1 &&
-	        X509_check_private_key(cert, o->subject_key->pkey) == 1 &&
+	int result = X509_V_ERR_UNSPECIFIED;
+	bool ok = cert && key && p == der.p + der.n &&
+	        X509_verify(cert, key) == 1 && X509_check_ca(cert) == 1 &&
+	        has_key(cert, o->subject_spki) &&
 	        X509_check_issued(issuer, cert) == X509_V_OK;
 
+	if (ok)
+		result = verify_strictly(cert, issuer, o->not_before_s);
 	X509_free(cert);
+	EVP_PKEY_free(key);
 	ERR_clear_error();
-	return ok ? RC_OK
-	          : why_set(why, RC_BADSIG,
-	                    "libcrypto does not accept what was signed");
+	return result == X509_V_OK
+	        ? RC_OK
+	        : why_set(why, RC_BADSIG,
+	                  "libcrypto does not accept what was signed: %s",
+	                  X509_verify_cert_error_string(result));
 }
 
 enum rc ca_cert_sign(struct buf *out, struct vault *vault, size_t signer,
@@ -296,7 +382,7 @@ enum rc ca_cert_sign(struct buf *out, struct vault *vault, size_t signer,
 	struct buf tbs = BUF_INIT(CA_CERT_MAX_BYTES);
 	struct vault_hand *hand = NULL;
 	size_t start = out->n, cert;
-	enum rc rc = check_under_issuer(o, why);
+	enum rc rc = ca_cert_check(o, why);
 
 	if (!rc)
 		rc = vault_hand_new(&hand, vault);

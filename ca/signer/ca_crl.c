@@ -272,12 +272,14 @@ static bool lists_all(X509_CRL *crl, const struct entries *all)
 static enum rc check_result(struct bytes der, const struct vault_key *signer,
         const struct entries *all, struct why *why)
 {
-	const unsigned char *p = der.p;
+	const unsigned char *p = der.p, *q = signer->spki.p;
 	X509_CRL *crl = d2i_X509_CRL(NULL, &p, (long)der.n);
-	bool ok = crl && p == der.p + der.n &&
-	        X509_CRL_verify(crl, signer->pkey) == 1 && lists_all(crl, all);
+	EVP_PKEY *key = d2i_PUBKEY(NULL, &q, (long)signer->spki.n);
+	bool ok = crl && key && p == der.p + der.n &&
+	        X509_CRL_verify(crl, key) == 1 && lists_all(crl, all);
 
 	X509_CRL_free(crl);
+	EVP_PKEY_free(key);
 	ERR_clear_error();
 	return ok ? RC_OK
 	          : why_set(why, RC_BADSIG,

@@ -5,7 +5,7 @@
 
 #include "ca/signer/serve.h" /* enum signer_exit */
 
-/* argv[0] is the operation: make-key, root or authority. */
+/* argv[0] is the operation. */
 enum signer_exit ceremony(int argc, char **argv);
 
 #endif

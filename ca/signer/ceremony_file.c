@@ -109,6 +109,15 @@ enum rc ceremony_write(
 	return rc;
 }
 
+enum rc ceremony_absent(const char *path, struct why *why)
+{
+	struct stat st;
+
+	if (!path || lstat(path, &st) != 0)
+		return RC_OK;
+	return why_set(why, RC_EXISTS, "%s: exists", path);
+}
+
 enum rc ceremony_read_secret(const char *path, struct buf *out, struct why *why)
 {
 	const char *name;

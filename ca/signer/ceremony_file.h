@@ -13,6 +13,9 @@
  * Errors: RC_EXISTS RC_PERMISSION RC_IO. */
 MUST_CHECK enum rc ceremony_write(
         const char *path, mode_t mode, struct bytes content, struct why *why);
+/* That nothing stands at path (NULL: there is none to look at), before work is
+ * done whose result could not be written. RC_EXISTS */
+MUST_CHECK enum rc ceremony_absent(const char *path, struct why *why);
 /* secret_file_read() by path. */
 MUST_CHECK enum rc ceremony_read_secret(
         const char *path, struct buf *out, struct why *why);

@@ -14,6 +14,7 @@ int main(void)
 	suite_add_tcase(suite, test_tbs_status());
 	suite_add_tcase(suite, test_signer_proto());
 	suite_add_tcase(suite, test_signer_ceremony());
+	suite_add_tcase(suite, test_signer_request());
 	suite_add_tcase(suite, test_signer_start());
 	suite_add_tcase(suite, test_signer_serve());
 	suite_add_tcase(suite, test_signer_status());

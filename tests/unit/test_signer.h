@@ -13,5 +13,6 @@ TCase *test_signer_status(void);
 TCase *test_signer_kept(void);
 TCase *test_signer_client(void);
 TCase *test_signer_ceremony(void);
+TCase *test_signer_request(void);
 
 #endif
