@@ -61,6 +61,10 @@ static const struct {
 	        "When the CRL that runs out first does, in Unix time; 0 while "
 	        "one is missing.",
 	        GAUGE_MAX, PLAIN },
+	[METRIC_CRLS_LATE] = { "crls_running_out", NULL,
+	        "CRLs with less than a quarter of their life left that could "
+	        "not be made anew.",
+	        GAUGE_MAX, PLAIN },
 	[METRIC_CRLS_OUT] = { "crls_run_out", NULL,
 	        "CRLs that are past their nextUpdate or missing.", GAUGE_MAX,
 	        PLAIN },

@@ -26,6 +26,7 @@ enum metric {
 	METRIC_CRL_FAILURES,     /* counter */
 	METRIC_CRL_ENTRIES,      /* gauge, keeper: of all full CRLs */
 	METRIC_CRL_ENDS_S,       /* gauge, keeper: first nextUpdate */
+	METRIC_CRLS_LATE,        /* gauge, keeper: about to run out */
 	METRIC_CRLS_OUT,         /* gauge, keeper: run out or missing */
 	METRIC_CERTS_ISSUED,     /* counter */
 	METRIC_CERTS_ABANDONED,  /* counter */

@@ -20,8 +20,7 @@
 #define RETRY_MAX_S 60
 /* An alarm that goes on is logged again. */
 #define WARN_AGAIN_US (600 * SECOND_US)
-/* Less than this part of its life left is an alarm: it was to be replaced at
- * half of it. */
+/* Less than this part of its life left is an alarm. */
 #define LATE_PART 4
 
 struct crl_plan {
@@ -176,6 +175,16 @@ static bool has_run_out(const struct crl_scope *s, int64_t now_s)
 	return is_missing(s) || s->crl.next_update_s <= now_s;
 }
 
+/* It was to be replaced at half of its life, and could not be. */
+static bool is_running_out(const struct crl_scope *s, int64_t now_s)
+{
+	int64_t left_s = s->crl.next_update_s - now_s;
+	int64_t life_s = s->crl.next_update_s - s->crl.this_update_s;
+
+	return s->crl.number != 0 && s->failures > 0 &&
+	        left_s < life_s / LATE_PART;
+}
+
 void crl_plan_state(struct crl_plan *p, struct crl_plan_state *out)
 {
 	int64_t now_s = clock_now_s(), mono_us = clock_mono_us();
@@ -193,7 +202,10 @@ void crl_plan_state(struct crl_plan *p, struct crl_plan_state *out)
 			out->ends_s = ends_s;
 			out->ends = s->name;
 		}
-		out->n_out += has_run_out(s, now_s);
+		if (has_run_out(s, now_s))
+			out->n_out++;
+		else if (is_running_out(s, now_s) && out->n_late++ == 0)
+			out->late = s->name;
 		out->n_due += is_due(s, now_s, mono_us);
 	}
 }
@@ -205,6 +217,7 @@ static void set_metrics(struct crl_plan *p)
 	crl_plan_state(p, &state);
 	metric_set(p->o.metrics, METRIC_CRL_ENTRIES, state.n_entries);
 	metric_set(p->o.metrics, METRIC_CRL_ENDS_S, (uint64_t)state.ends_s);
+	metric_set(p->o.metrics, METRIC_CRLS_LATE, state.n_late);
 	metric_set(p->o.metrics, METRIC_CRLS_OUT, state.n_out);
 }
 
@@ -417,16 +430,12 @@ static void warn(struct crl_scope *s, enum log_level level, const char *event,
 
 static void check_late(struct crl_scope *s, int64_t now_s, int64_t mono_us)
 {
-	int64_t left_s = s->crl.next_update_s - now_s;
-	int64_t life_s = s->crl.next_update_s - s->crl.this_update_s;
-
 	if (is_over(s))
 		return;
-	if (s->crl.number != 0 && left_s <= 0)
+	if (s->crl.number != 0 && s->crl.next_update_s <= now_s)
 		warn(s, LOG_ERROR, "crl.run_out",
 		        "the newest CRL is past its nextUpdate", mono_us);
-	else if (s->crl.number != 0 && s->failures > 0 &&
-	        left_s < life_s / LATE_PART)
+	else if (is_running_out(s, now_s))
 		warn(s, LOG_WARN, "crl.running_out",
 		        "no new CRL since half of its life", mono_us);
 	else if (s->failures == 0)
@@ -473,6 +482,7 @@ void crl_plan_stop(struct crl_plan *p)
 	/* The row of a process that went holds its last values. */
 	metric_set(p->o.metrics, METRIC_CRL_ENTRIES, 0);
 	metric_set(p->o.metrics, METRIC_CRL_ENDS_S, 0);
+	metric_set(p->o.metrics, METRIC_CRLS_LATE, 0);
 	metric_set(p->o.metrics, METRIC_CRLS_OUT, 0);
 }
 

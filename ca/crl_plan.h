@@ -61,6 +61,8 @@ bool crl_plan_at(struct crl_plan *p, size_t i, struct crl_plan_row *out);
 struct crl_plan_state {
 	size_t n;           /* CRLs that there are to be */
 	size_t n_out;       /* of them run out or missing */
+	size_t n_late;      /* of them about to run out: tries failed */
+	const char *late;   /* one of those; borrowed */
 	size_t n_due;       /* of them about to be made */
 	int64_t ends_s;     /* the first nextUpdate; 0: one is missing */
 	const char *ends;   /* and whose; borrowed; NULL when n is 0 */

@@ -37,13 +37,13 @@ static void get_healthz(void *ctx, struct http_req *req)
 	http_answer_text(req, 200, "ok");
 }
 
-static void answer_crl(const char *name, struct http_req *req)
+static void answer_crl(unsigned status, const char *name, const char *what,
+        struct http_req *req)
 {
 	char text[CRL_NAME_MAX + 64];
 
-	(void)snprintf(text, sizeof(text),
-	        "the CRL %s has run out or is missing", name);
-	http_answer_text(req, 503, text);
+	(void)snprintf(text, sizeof(text), "the CRL %s %s", name, what);
+	http_answer_text(req, status, text);
 }
 
 static void get_readyz(void *ctx, struct http_req *req)
@@ -58,9 +58,11 @@ static void get_readyz(void *ctx, struct http_req *req)
 		http_answer_text(
 		        req, 503, "the store is halted: run mica store check");
 	else if (crls.n_out > 0)
-		answer_crl(crls.ends, req);
+		answer_crl(503, crls.ends, "has run out or is missing", req);
 	else if (clock_now_us() < h->clock_floor_us)
 		http_answer_text(req, 503, "the clock is below its floor");
+	else if (crls.n_late > 0)
+		answer_crl(200, crls.late, "is about to run out", req);
 	else
 		http_answer_text(req, 200, "ready");
 }

@@ -1,7 +1,8 @@
 /* cmd/health.h - /metrics, /healthz and /readyz on the metrics listener. healthz:
  * this process answers. readyz: every process serves, the store takes writes,
  * no CRL has run out, the clock is not below its floor; else 503 and a line that
- * says what is not. */
+ * says what is not. 200 has a line, too: ready, or which CRL is about to run
+ * out. */
 #ifndef MICA_CMD_HEALTH_H
 #define MICA_CMD_HEALTH_H
 

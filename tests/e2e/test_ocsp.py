@@ -14,7 +14,7 @@ import urllib.parse
 from harness import Skip, ca, free_port, need, run, serial, wait_for
 
 # Holds, and releases, of one certificate under load.
-CHANGES = int(os.environ.get("MICA_E2E_CHANGES", "200"))
+CHANGES = 10000 if os.environ.get("MICA_TEST_LONG") else 200
 
 
 def with_ocsp(text, options="", extra=""):

@@ -388,9 +388,11 @@ START_TEST(crl_that_cannot_be_made_is_an_alarm_and_tried_again)
 	ck_assert_uint_eq(tick(), 0);
 	ck_assert_uint_eq(state().n_out, 0);
 	ck_assert_uint_eq(state().n_due, 1);
+	ck_assert_uint_eq(state().n_late, 1);
 	crl_clock(8 * 3600 + 5);
 	ck_assert_uint_eq(tick(), 0);
 	ck_assert_uint_eq(state().n_out, 1);
+	ck_assert_uint_eq(state().n_late, 0);
 	ck_assert_str_eq(state().ends, "factory.crl");
 	cw.signer.mode = FAKE_SIGNS;
 	/* Not at each tick: it waits between tries, unless asked. */
