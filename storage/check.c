@@ -109,7 +109,7 @@ static void check_revoked_of(
 	struct bytes value;
 	bool listed = have(c, TREE_REVOKED, &key, &value);
 
-	key = key_scope_cert(s->shard, k);
+	key = key_scope_listed(s->shard, k, s->listed);
 	if (have(c, TREE_SHARD, &key, &value) !=
 	        (is_bad(s->state) && s->shard != 0))
 		fault(c, "its shard does not say its state");
@@ -258,20 +258,20 @@ static void check_revoked(struct checker *c, struct bytes value)
 static void check_shard(struct checker *c, struct bytes value)
 {
 	struct rec_status s;
+	uint64_t listed;
+	uint16_t shard;
 	struct cert_key k;
 	struct bytes found;
 	struct key key;
 
-	if (c->key.n != CERT_KEY_BYTES + 2 || !rec_status_unpack(value, &s)) {
+	if (!key_read_scope_listed(c->key, &shard, &k, &listed) ||
+	        !rec_status_unpack(value, &s)) {
 		fault(c, "does not read");
 		return;
 	}
-	memset(&k, 0, sizeof(k));
-	(void)key_read_cert(bytes_of(c->key.p, CERT_KEY_BYTES), &k);
-	memcpy(k.serial, c->key.p + c->key.n - STORE_SERIAL_BYTES,
-	        STORE_SERIAL_BYTES);
 	key = key_cert(&k);
-	if (!have(c, TREE_STATUS, &key, &found) || !bytes_eq(found, value))
+	if (!have(c, TREE_STATUS, &key, &found) || !bytes_eq(found, value) ||
+	        s.shard != shard || s.listed != listed)
 		fault(c, "its status differs");
 }
 

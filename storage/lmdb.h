@@ -35,7 +35,7 @@ enum tree {
 	TREE_BLOCKED,   /* SPKI hash -> time */
 	TREE_AUDIT,     /* number -> hash, entry */
 	TREE_FEED,      /* position -> store_status_row */
-	TREE_SHARD,     /* authority, shard, serial -> as TREE_REVOKED */
+	TREE_SHARD,     /* key_scope_listed() -> as TREE_REVOKED */
 	TREE_CRL,       /* authority, shard -> store_crl */
 	TREE_APPROVAL,  /* closed (0 or 1), id -> store_approval */
 	TREE_COUNT

@@ -160,11 +160,11 @@ static void count_state(struct rec_ledger *l, enum cert_state s, bool enter)
 void batch_change_status(struct batch *b, const struct cert_key *c,
         struct rec_status *r, enum cert_state state, enum cert_reason reason)
 {
-	struct key sharded = key_scope_cert(r->shard, c);
 	enum cert_state was = r->state;
 	uint64_t position = ++b->ledger.feed;
 	uint64_t listed = is_bad(was) ? r->listed : position;
 	struct key k = key_listed(c, listed);
+	struct key sharded = key_scope_listed(r->shard, c, listed);
 	struct store_status_row row;
 	struct key at;
 

@@ -105,10 +105,12 @@ struct key key_scope(uint32_t authority, uint16_t shard)
 	return k;
 }
 
-struct key key_scope_cert(uint16_t shard, const struct cert_key *c)
+struct key key_scope_listed(
+        uint16_t shard, const struct cert_key *c, uint64_t listed)
 {
 	struct key k = key_scope(c->authority, shard);
 
+	key_add_be(&k, listed, 8);
 	key_add(&k, c->serial, STORE_SERIAL_BYTES);
 	return k;
 }
@@ -138,6 +140,22 @@ bool key_read_listed(struct bytes k, struct cert_key *c, uint64_t *listed)
 	struct bytes serial;
 
 	c->authority = unpack_u32(&u);
+	*listed = unpack_u64(&u);
+	serial = unpack_raw(&u, STORE_SERIAL_BYTES);
+	if (!unpack_done(&u))
+		return false;
+	memcpy(c->serial, serial.p, STORE_SERIAL_BYTES);
+	return true;
+}
+
+bool key_read_scope_listed(
+        struct bytes k, uint16_t *shard, struct cert_key *c, uint64_t *listed)
+{
+	struct unpack u = unpack_of(k);
+	struct bytes serial;
+
+	c->authority = unpack_u32(&u);
+	*shard = unpack_u16(&u);
 	*listed = unpack_u64(&u);
 	serial = unpack_raw(&u, STORE_SERIAL_BYTES);
 	if (!unpack_done(&u))

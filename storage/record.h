@@ -26,12 +26,15 @@ struct key key_cert(const struct cert_key *c);
 struct key key_listed(const struct cert_key *c, uint64_t listed);
 struct key key_u64_cert(uint64_t v, const struct cert_key *c);
 struct key key_scope(uint32_t authority, uint16_t shard);
-struct key key_scope_cert(uint16_t shard, const struct cert_key *c);
+struct key key_scope_listed(
+        uint16_t shard, const struct cert_key *c, uint64_t listed);
 /* Signed times sort, too. */
 struct key key_time_u64(int64_t t, uint64_t v);
 /* Reading keys back; false when the length is wrong. */
 bool key_read_cert(struct bytes k, struct cert_key *c);
 bool key_read_listed(struct bytes k, struct cert_key *c, uint64_t *listed);
+bool key_read_scope_listed(
+        struct bytes k, uint16_t *shard, struct cert_key *c, uint64_t *listed);
 bool key_read_u64_at(struct bytes k, size_t off, uint64_t *v);
 
 bool cert_key_eq(const struct cert_key *a, const struct cert_key *b);
