@@ -6,6 +6,7 @@
 #include <check.h>
 #include <openssl/evp.h>
 
+TCase *test_ca_cms(void);
 TCase *test_csr_attributes(void);
 TCase *test_csr_wire(void);
 TCase *test_ca_key(void);
