@@ -41,6 +41,15 @@ static const struct admin_endpoint endpoints[] = {
 	        floor_show },
 	{ HTTP_POST, HTTP_EXACT, "/v1/store/floor", ADMIN_BODY_MAX_BYTES,
 	        CONF_ROLE_ADMIN, floor_lower },
+	{ HTTP_GET, HTTP_EXACT, "/v1/approvals", 0, CONF_ROLE_AUDITOR,
+	        approval_list },
+	{ HTTP_POST, HTTP_EXACT, "/v1/approvals", ADMIN_BODY_MAX_BYTES,
+	        CONF_ROLE_OPERATOR, approval_ask },
+	{ HTTP_GET, HTTP_PREFIX, "/v1/approvals/", 0, CONF_ROLE_AUDITOR,
+	        approval_show },
+	/* …/ID/approve, …/ID/deny */
+	{ HTTP_POST, HTTP_PREFIX, "/v1/approvals/", 0, CONF_ROLE_OPERATOR,
+	        approval_decide },
 };
 #define ENDPOINTS (sizeof(endpoints) / sizeof(endpoints[0]))
 _Static_assert(ENDPOINTS <= ADMIN_ROUTES_MAX, "routes");
@@ -50,22 +59,22 @@ static enum rc permit(struct call *c, enum conf_role least, struct why *why)
 {
 	gid_t groups[GROUPS_MAX];
 	struct role_asker who = { .groups = groups };
-	enum conf_role role;
 
 	if (!http_req_peer_uid(c->req, &who.uid, &who.gid))
 		return why_set(why, RC_PERMISSION,
 		        "the admin API is for the Unix socket alone");
 	who.n_groups = http_req_peer_groups(c->req, groups, GROUPS_MAX);
+	c->uid = who.uid;
 	snprintf(c->actor, sizeof(c->actor), "operator uid %lu",
 	        (unsigned long)who.uid);
-	if (!role_of(c->admin->o.conf, c->admin->own, &who, &role))
+	if (!role_of(c->admin->o.conf, c->admin->own, &who, &c->role))
 		return why_set(why, RC_PERMISSION,
 		        "uid %lu has no role in admin.access",
 		        (unsigned long)who.uid);
-	if (role < least)
+	if (c->role < least)
 		return why_set(why, RC_PERMISSION,
 		        "uid %lu is %s, and this is for %s",
-		        (unsigned long)who.uid, role_text(role),
+		        (unsigned long)who.uid, role_text(c->role),
 		        role_text(least));
 	return RC_OK;
 }

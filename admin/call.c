@@ -13,6 +13,7 @@ static void call_end(struct call *c)
 
 	json_decref(c->body);
 	free(c->job);
+	free(c->gate);
 	free(c);
 	a->pending--;
 	if (a->closed)

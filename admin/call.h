@@ -56,6 +56,9 @@ struct call {
 	struct http_req *req;
 	json_t *body; /* an object; NULL when the request has none */
 	void *job;    /* the handler's, freed with the call */
+	void *gate;   /* approval.c's, freed with the call */
+	uid_t uid;    /* who asks, */
+	enum conf_role role;
 	char actor[32];
 };
 

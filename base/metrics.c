@@ -68,6 +68,10 @@ static const struct {
 	[METRIC_CRLS_OUT] = { "crls_run_out", NULL,
 	        "CRLs that are past their nextUpdate or missing.", GAUGE_MAX,
 	        PLAIN },
+	[METRIC_APPROVALS_OPEN] = { "approvals_open", NULL,
+	        "Requests that wait for a second operator, or to be carried "
+	        "out.",
+	        GAUGE_MAX, PLAIN },
 	[METRIC_CERTS_ISSUED] = { "certs_issued_total", NULL,
 	        "Certificates issued and on record.", COUNTER, PLAIN },
 	[METRIC_CERTS_ABANDONED] = { "certs_abandoned_total", NULL,

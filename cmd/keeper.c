@@ -2,6 +2,7 @@
 #include "admin/admin.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "cmd/approvals.h"
 #include "cmd/crls.h"
 #include "cmd/health.h"
 #include "cmd/responder_certs.h"
@@ -35,6 +36,7 @@ struct keeper {
 	bool up;
 	bool draining;
 	struct refusal_audit *refusals;
+	struct approvals *approvals;
 };
 
 /* --- start: one store write at a time, waited for on the loop */
@@ -245,6 +247,7 @@ static void on_tick(void *ctx)
 	        (uint64_t)loop_longest_us(k->r.loop));
 	abandon_next(k);
 	refusal_audit_tick(k->refusals);
+	approvals_tick(k->approvals);
 	tls_identity_tick(k->identity);
 	responder_certs_tick(k->responders);
 	crl_plan_tick(k->crls);
@@ -257,7 +260,8 @@ static void finish(void *ctx)
 	struct keeper *k = ctx;
 
 	if (issuer_pending(k->r.issuer) == 0 && !k->abandoning &&
-	        !refusal_audit_busy(k->refusals) && !crl_plan_busy(k->crls) &&
+	        !refusal_audit_busy(k->refusals) &&
+	        !approvals_busy(k->approvals) && !crl_plan_busy(k->crls) &&
 	        admin_pending(k->admin) == 0)
 		loop_stop(k->r.loop);
 	else
@@ -336,6 +340,8 @@ static enum rc open_all(
 	if (rc == RC_OK)
 		rc = refusal_audit_new(&k->refusals, &k->r);
 	if (rc == RC_OK)
+		rc = approvals_new(&k->approvals, &k->r);
+	if (rc == RC_OK)
 		rc = loop_timer_new(&k->tick, k->r.loop, on_tick, k);
 	if (rc == RC_OK)
 		rc = loop_timer_new(&k->pending, k->r.loop, finish, k);
@@ -377,6 +383,7 @@ int keeper_run(const struct child_args *args)
 	loop_timer_free(k->pending);
 	runtime_close(&k->r);
 	refusal_audit_free(k->refusals);
+	approvals_free(k->approvals);
 	free(k);
 	return clean ? 0 : 1;
 }

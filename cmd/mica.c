@@ -88,6 +88,16 @@ static const struct cli_command commands[] = {
 	        O(OUT) | O(REVOKED) | O(VALIDITY) | O(KEY) | O(FILE) |
 	                O(ROOT_PASSPHRASE_FILE),
 	        0, 0, mica_authority_crl },
+	{ "approval", "list", "[--state open|closed] [--max N] [--cursor C]",
+	        "what waits for a second operator, or did", LISTS | O(STATE), 0,
+	        0, mica_approval_list },
+	{ "approval", "show", "ID", "what is asked for, by whom", 0, 1, 1,
+	        mica_approval_show },
+	{ "approval", "approve", "ID",
+	        "agree to what another operator asked for", 0, 1, 1,
+	        mica_approval_approve },
+	{ "approval", "deny", "ID", "refuse it, or withdraw what you asked for",
+	        0, 1, 1, mica_approval_deny },
 	{ "crl", "show", "[--authority A]",
 	        "the CRLs: number, dates, entries, and what is wrong",
 	        O(AUTHORITY), 0, 0, mica_crl_show },
@@ -223,7 +233,8 @@ static enum cli_exit help(const char *group)
 		     "  --help           of one command: its options\n"
 		     "\n"
 		     "Exit status: 0 done, 1 refused or failed, 2 usage, "
-		     "3 no daemon. mica(1) has it all.");
+		     "3 no daemon, 4 waits for a second operator. mica(1) has "
+		     "it all.");
 	return CLI_OK;
 }
 

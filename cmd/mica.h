@@ -17,6 +17,7 @@ enum cli_exit {
 	CLI_FAILED = 1, /* refused, or it did not work */
 	CLI_USAGE = 2,
 	CLI_NO_DAEMON = 3,
+	CLI_WAITS = 4, /* until another operator approves */
 };
 
 enum cli_option {
@@ -98,6 +99,8 @@ cli_fn mica_token_create;
 cli_fn mica_cert_issue, mica_cert_list, mica_cert_show;
 cli_fn mica_revoke, mica_hold, mica_release;
 cli_fn mica_authority_crl;
+cli_fn mica_approval_list, mica_approval_show;
+cli_fn mica_approval_approve, mica_approval_deny;
 cli_fn mica_crl_show, mica_crl_generate;
 cli_fn mica_store_check, mica_store_floor;
 
@@ -127,9 +130,23 @@ MUST_CHECK enum rc cert_file_serial(
 MUST_CHECK enum rc config_path(const struct cli *cli, const char *option,
         struct buf *out, struct why *why);
 
+/* A value that is no path, as it stands there ("approvals"), or its default. */
+MUST_CHECK enum rc config_text(const struct cli *cli, const char *option,
+        struct buf *out, struct why *why);
+
+/* --- mica_approval.c */
+/* Before a command does by itself what the two-person rule covers: CLI_OK, go
+ * on, once; or it waits for another operator (CLI_WAITS), or is refused, and
+ * that was said. With `approvals: 1` no daemon is asked. action: "key.create",
+ * "authority.install"; parameters: an object with all that is asked for, at
+ * most STORE_TEXT_MAX bytes (hashes of what is long); taken. */
+enum cli_exit cli_approve(struct cli *cli, const char *action,
+        const char *object, json_t *parameters);
+
 /* --- mica_api.c */
 /* One request to the daemon. body is taken, and NULL for GET. On CLI_OK *out is
- * the caller's; on anything else it was said why. */
+ * the caller's; on anything else it was said why (CLI_WAITS: another operator
+ * must approve, then the same request goes again). */
 enum cli_exit api_call(struct cli *cli, const char *method, const char *path,
         json_t *body, json_t **out);
 /* For a path or a query: what is not unreserved (RFC 3986 2.3) is escaped. */

@@ -50,6 +50,24 @@ static enum cli_exit refused(const struct cli *cli, const json_t *answer)
 	return CLI_FAILED;
 }
 
+/* What is asked for is on record, and waits for another operator. */
+static enum cli_exit waits(const struct cli *cli, const json_t *answer)
+{
+	const json_t *a = json_object_get(answer, "approval");
+	json_int_t id = json_integer_value(json_object_get(a, "id"));
+
+	if (cli->json)
+		print_json(answer);
+	else
+		fprintf(stderr,
+		        "mica: %s %s waits for another operator, until %s:\n"
+		        "  mica approval approve %" JSON_INTEGER_FORMAT "\n"
+		        "then repeat this command\n",
+		        json_text(a, "action"), json_text(a, "object"),
+		        json_text(a, "expires"), id);
+	return CLI_WAITS;
+}
+
 static enum cli_exit judge(
         const struct cli *cli, unsigned status, struct bytes body, json_t **out)
 {
@@ -60,7 +78,8 @@ static enum cli_exit judge(
 		*out = answer;
 		return CLI_OK;
 	}
-	result = refused(cli, answer);
+	result = status == 202 && answer != NULL ? waits(cli, answer)
+	                                         : refused(cli, answer);
 	json_decref(answer);
 	return result;
 }

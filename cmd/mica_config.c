@@ -1,4 +1,4 @@
-/* cmd/mica_config.c - one path out of the configuration. */
+/* cmd/mica_config.c - a value out of the configuration. */
 #include "cmd/mica.h"
 #include "conf/conf.h"
 #include "conf/node.h"
@@ -54,36 +54,59 @@ static const char *find_text(const struct node *n, const char *option)
 	        : NULL;
 }
 
-static void find_path(const char *config, struct bytes yaml, const char *option,
-        struct buf *out)
+/* Its value in the document, or its default. */
+static void find_value(struct bytes yaml, const char *option, struct buf *out)
 {
 	struct conf_errors *errors = calloc(1, sizeof(*errors));
 	struct arena arena = ARENA_INIT;
 	struct node *root = NULL;
-	const char *slash = strrchr(config, '/');
-	const char *path = NULL;
+	const char *text = NULL;
 
 	if (errors != NULL && node_parse(&root, &arena, yaml, errors) == RC_OK)
-		path = find_text(root, option);
-	if (path == NULL)
-		path = fallback_of(option);
-	if (path[0] != '/' && slash != NULL)
-		buf_add(out, bytes_of(config, (size_t)(slash - config) + 1));
-	buf_add_str(out, path);
+		text = find_text(root, option);
+	buf_add_str(out, text != NULL ? text : fallback_of(option));
 	arena_free(&arena);
 	free(errors);
+}
+
+/* No file: the default, unless it is one that was asked for. */
+static enum rc read_value(const struct cli *cli, const char *option,
+        struct buf *out, bool *stands, struct why *why)
+{
+	struct buf yaml = BUF_INIT(CONF_FILE_MAX_BYTES);
+	enum rc rc = read_file(cli->config, &yaml, why);
+
+	*stands = rc == RC_OK;
+	if (rc == RC_OK)
+		find_value(buf_bytes(&yaml), option, out);
+	else if (!cli->config_given)
+		buf_add_str(out, fallback_of(option));
+	buf_free(&yaml);
+	return cli->config_given && rc != RC_OK ? rc : out->failed;
+}
+
+enum rc config_text(const struct cli *cli, const char *option, struct buf *out,
+        struct why *why)
+{
+	bool stands;
+
+	return read_value(cli, option, out, &stands, why);
 }
 
 enum rc config_path(const struct cli *cli, const char *option, struct buf *out,
         struct why *why)
 {
-	struct buf yaml = BUF_INIT(CONF_FILE_MAX_BYTES);
-	enum rc rc = read_file(cli->config, &yaml, why);
+	struct buf path = BUF_INIT(CONF_FILE_MAX_BYTES);
+	const char *slash = strrchr(cli->config, '/');
+	bool stands;
+	enum rc rc = read_value(cli, option, &path, &stands, why);
 
-	if (rc == RC_OK)
-		find_path(cli->config, buf_bytes(&yaml), option, out);
-	else if (!cli->config_given)
-		buf_add_str(out, fallback_of(option));
-	buf_free(&yaml);
-	return cli->config_given && rc != RC_OK ? rc : out->failed;
+	if (rc == RC_OK && stands && slash != NULL &&
+	        (path.n == 0 || path.p[0] != '/'))
+		buf_add(out,
+		        bytes_of(cli->config,
+		                (size_t)(slash - cli->config) + 1));
+	buf_add(out, buf_bytes(&path));
+	buf_free(&path);
+	return rc == RC_OK ? out->failed : rc;
 }

@@ -214,6 +214,8 @@ struct conf {
 	const struct conf_grantee *access; /* beside root and the daemon's own
 					    * user, who are admin */
 	size_t n_access;
+	uint32_t approvals;       /* operators who must agree: 1 or 2 */
+	int64_t approval_life_s;  /* approval_life: 24h */
 	const char *publish_path; /* publish.path; `published` by the store */
 	const char *publish_url;  /* publish.url, no slash at its end; "" */
 	int64_t retry_window_s;   /* enroll.retry_window: 1h */

@@ -1,6 +1,6 @@
 /* The admin API: who may what, what is refused and how, lists page by page; on
  * a real store, with the HTTP server's stand-in of enroll_world.c. */
-#include "tests/unit/enroll_world.h"
+#include "tests/unit/test_admin.h"
 
 #include "admin/call.h"
 #include "admin/describe.h"
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OWN = 4001, AUDITOR, OPERATOR, ADMIN, STRANGER };
+enum { OWN = ADMIN_UID_OWN, AUDITOR, OPERATOR, ADMIN, STRANGER };
 enum { OPERATORS = 5001, OTHERS };
 
 static struct world w;
@@ -152,6 +152,41 @@ static void must_post(const char *path, const char *body)
 	json_decref(o);
 }
 
+/* --- for the other parts */
+struct conf *admin_test_conf(void)
+{
+	return &conf;
+}
+
+struct world *admin_test_world(void)
+{
+	return &w;
+}
+
+json_t *admin_test_ask(uid_t uid, const char *path, const char *query,
+        const char *body, unsigned *status)
+{
+	struct http_req req = {
+		.method = body != NULL ? HTTP_POST : HTTP_GET,
+		.path = path,
+		.query = query,
+		.body = bytes_str(body),
+		.uid = uid,
+	};
+
+	return ask_req(&req, status);
+}
+
+const char *admin_test_text(const json_t *o, const char *key)
+{
+	return text(o, key);
+}
+
+const char *admin_test_code(const json_t *o)
+{
+	return code(o);
+}
+
 /* --- roles */
 static const struct {
 	const char *name;
@@ -210,6 +245,10 @@ static const struct {
 	{ HTTP_POST, "/v1/revocations", CONF_ROLE_OPERATOR },
 	{ HTTP_GET, "/v1/store/floor", CONF_ROLE_AUDITOR },
 	{ HTTP_POST, "/v1/store/floor", CONF_ROLE_ADMIN },
+	{ HTTP_GET, "/v1/approvals", CONF_ROLE_AUDITOR },
+	{ HTTP_GET, "/v1/approvals/1", CONF_ROLE_AUDITOR },
+	{ HTTP_POST, "/v1/approvals", CONF_ROLE_OPERATOR },
+	{ HTTP_POST, "/v1/approvals/1/approve", CONF_ROLE_OPERATOR },
 };
 #define ROUTES (sizeof(routes) / sizeof(*routes))
 
@@ -286,6 +325,18 @@ static const struct {
 	        400, "malformed" },
 	{ "/v1/certs", "{\"csr\":\"\",\"profile\":\"server\",\"dns\":[1]}", 400,
 	        "malformed" },
+	{ "/v1/approvals", "{}", 400, "malformed" },
+	{ "/v1/approvals",
+	        "{\"action\":\"frob\",\"object\":\"a\",\"parameters\":{}}", 400,
+	        "malformed" },
+	{ "/v1/approvals",
+	        "{\"action\":\"key.create\",\"object\":\"a\","
+	        "\"parameters\":{}}",
+	        403, "permission" },
+	{ "/v1/approvals/1/approve", "", 404, "not_found" },
+	{ "/v1/approvals/1/frob", "", 404, "not_found" },
+	{ "/v1/approvals/1", "", 404, "not_found" },
+	{ "/v1/approvals/x/deny", "", 404, "not_found" },
 	{ "/v1/revocations", "{}", 400, "malformed" },
 	{ "/v1/revocations", "{\"serial\":\"01\"}", 404, "not_found" },
 	{ "/v1/revocations", "{\"serial\":\"xyz\"}", 400, "malformed" },
@@ -374,6 +425,9 @@ static const struct {
 	{ "/v1/certs/0011", "", 404 },
 	{ "/v1/certs/00:11", "authority=factory", 404 },
 	{ "/v1/devices/nobody", "", 404 },
+	{ "/v1/approvals", "state=frob", 400 },
+	{ "/v1/approvals", "state=closed&max=1", 200 },
+	{ "/v1/approvals/1", "", 404 },
 };
 
 START_TEST(queries_are_read_strictly)
@@ -877,6 +931,7 @@ int main(void)
 	tcase_add_test(c, status_counts_and_warns);
 	tcase_add_loop_test(c, serial_numbers_are_read_as_people_write_them, 0,
 	        COUNT(serials));
+	admin_test_approvals(c);
 	suite_add_tcase(s, c);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

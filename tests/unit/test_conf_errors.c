@@ -61,7 +61,8 @@ static const struct {
 	        "m.yaml:1:1: authorities: is missing: at least one "
 	        "authority is needed\n"
 	        "m.yaml:1:2: unknown key; known here: process, log, "
-	        "store, admin, listen, limits, ocsp, keys, authorities, "
+	        "store, admin, approvals, approval_life, listen, limits, ocsp, "
+	        "keys, authorities, "
 	        "publish, profiles, trust, enroll\n" },
 	{ "utf8_only", "log: { level: \351 }\n",
 	        "m.yaml:1:16: is not YAML: invalid trailing UTF-8 octet\n" },
@@ -71,7 +72,8 @@ static const struct {
 	        "m.yaml:4:1: a value holds a control character\n" },
 	{ "no_merge_keys", MINIMAL "<<: { a: b }\n",
 	        "m.yaml:4:1: <<: unknown key; known here: process, "
-	        "log, store, admin, listen, limits, ocsp, keys, "
+	        "log, store, admin, approvals, approval_life, listen, limits, "
+	        "ocsp, keys, "
 	        "authorities, publish, profiles, trust, enroll\n" },
 	{ "an_authority_is_needed", "",
 	        "m.yaml:1:1: authorities: is missing: at least one "

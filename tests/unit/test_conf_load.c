@@ -19,6 +19,8 @@ static const char everything[] =
         "  access:\n"
         "    - { user: root, role: admin }\n"
         "    - { group: 77, role: operator }\n"
+        "approvals: 2\n"
+        "approval_life: 2h\n"
         "listen:\n"
         "  est:\n"
         "    address: 127.0.0.1:1\n"
@@ -158,6 +160,8 @@ START_TEST(processes_store_and_admin_land)
 	ck_assert(c->access[1].is_group);
 	ck_assert_uint_eq(c->access[1].id, 77);
 	ck_assert_int_eq(c->access[1].role, CONF_ROLE_OPERATOR);
+	ck_assert_uint_eq(c->approvals, 2);
+	ck_assert_int_eq(c->approval_life_s, 7200);
 	conf_free(c);
 }
 END_TEST
