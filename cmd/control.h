@@ -26,6 +26,8 @@ enum control_type {
 			       * struct control_responder */
 	CONTROL_PUBLISHED,    /* keeper, and from supervisor to workers:
 			       * struct publish_crl, and the file, open */
+	CONTROL_FLOOR,        /* keeper: i64, the store's clock floor in Unix
+			       * time */
 	/* supervisor to child */
 	CONTROL_DRAIN = 32,    /* accept nothing new, finish, exit 0 */
 	CONTROL_SLOT_DEAD,     /* keeper: u64 slot, its process was reaped */

@@ -628,6 +628,10 @@ void generation_message(
 		if (keeper)
 			tls_cert(g, msg->body);
 		break;
+	case CONTROL_FLOOR:
+		if (keeper)
+			supervisor_floor(g->sup, (int64_t)unpack_u64(&u));
+		break;
 	case CONTROL_TLS_NONE:
 		if (keeper)
 			tls_none(g);

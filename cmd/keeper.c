@@ -17,6 +17,9 @@
 #include <unistd.h>
 
 #define TICK_MS 1000
+/* The supervisor is told the clock's floor when it rose by so much, and at once
+ * when it was lowered. */
+#define FLOOR_STEP_S 60
 /* Dead processes' slots that wait for their intents to be abandoned. */
 #define SLOTS_MAX 1024
 
@@ -35,6 +38,8 @@ struct keeper {
 	bool abandoning;
 	bool up;
 	bool draining;
+	bool floor_told;
+	int64_t floor_s; /* what the supervisor was told last */
 	struct refusal_audit *refusals;
 	struct approvals *approvals;
 };
@@ -232,6 +237,21 @@ static void on_control(void *ctx, const struct ipc_msg *msg)
 }
 
 /* --- periodic */
+/* Not at each commit: the signer has room for it (TBS_FUTURE_MAX_S). */
+static void tell_floor(struct keeper *k, int64_t floor_s)
+{
+	struct buf b = BUF_INIT(16);
+
+	if (k->floor_told && floor_s >= k->floor_s &&
+	        floor_s - k->floor_s < FLOOR_STEP_S)
+		return;
+	pack_u64(&b, (uint64_t)floor_s);
+	k->floor_told =
+	        runtime_tell(&k->r, CONTROL_FLOOR, buf_bytes(&b)) == RC_OK;
+	k->floor_s = floor_s;
+	buf_free(&b);
+}
+
 static void on_tick(void *ctx)
 {
 	struct keeper *k = ctx;
@@ -242,6 +262,7 @@ static void on_tick(void *ctx)
 		        stat.disk_free_bytes);
 		metric_set(k->r.metrics, METRIC_STORE_HALTED, stat.halted);
 		health_set_store(k->health, &stat);
+		tell_floor(k, stat.clock_floor_us / 1000000);
 	}
 	metric_set(k->r.metrics, METRIC_LOOP_LONGEST_US,
 	        (uint64_t)loop_longest_us(k->r.loop));

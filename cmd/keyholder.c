@@ -1,4 +1,5 @@
 /* The supervisor's side of the control pair with mica-signer. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "ca/signer/proto.h"
@@ -79,6 +80,29 @@ void supervisor_want_tls_key(struct supervisor *s, struct generation *g)
 	buf_free(&b);
 }
 
+static void send_floor(struct supervisor *s)
+{
+	struct buf b = BUF_INIT(64);
+
+	proto_floor_pack(&b, s->floor.given_s);
+	send(s, PROTO_FLOOR, 0, buf_bytes(&b));
+	buf_free(&b);
+}
+
+void supervisor_floor(struct supervisor *s, int64_t floor_s)
+{
+	struct log_num told, given;
+
+	floor_take(&s->floor, floor_s, clock_now_s(), clock_mono_us());
+	if (s->floor.given_s < floor_s)
+		log_event(LOG_ERROR, "floor.not_believed", "told",
+		        log_i64(&told, floor_s), "given",
+		        log_i64(&given, s->floor.given_s), "why",
+		        "it rose faster than time: see mica store floor", NULL);
+	if (s->signer.ready)
+		send_floor(s);
+}
+
 static void on_hello(struct supervisor *s, struct bytes body)
 {
 	struct generation *const all[] = { s->now, s->next, s->old };
@@ -90,6 +114,8 @@ static void on_hello(struct supervisor *s, struct bytes body)
 		return;
 	}
 	s->signer.ready = true;
+	if (s->floor.known)
+		send_floor(s);
 	for (unsigned i = 0; i < 3; i++)
 		if (all[i] != NULL)
 			supervisor_send_policy(s, all[i]);

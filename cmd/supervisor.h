@@ -12,6 +12,7 @@
 #include "base/why.h"
 #include "cmd/child.h"
 #include "cmd/control.h"
+#include "cmd/floor.h"
 #include "conf/conf.h"
 
 #define WORKERS_MAX 24
@@ -113,6 +114,7 @@ struct supervisor {
 	int pairs[2][WORKERS_MAX + 1][2];
 	unsigned n_pairs;
 	struct process signer;
+	struct floor floor;      /* of the clock, for the signer */
 	struct generation *now;  /* serving, or coming up first */
 	struct generation *next; /* coming up on SIGHUP */
 	struct generation *old;  /* draining */
@@ -151,6 +153,8 @@ void supervisor_signer_message(struct supervisor *s, const struct ipc_msg *msg);
  * follows, and its policy; generation_signer_ready(g) follows. */
 void supervisor_send_policy(struct supervisor *s, struct generation *g);
 void supervisor_drop_policy(struct supervisor *s, uint32_t number);
+/* The store's clock floor, as a keeper told it. */
+void supervisor_floor(struct supervisor *s, int64_t floor_s);
 /* generation_tls_key(g) follows. */
 void supervisor_want_tls_key(struct supervisor *s, struct generation *g);
 

@@ -63,6 +63,17 @@ static void on_policy_drop(struct control *c, const struct ipc_msg *msg)
 	reply_done(c, msg->id, rc, &why);
 }
 
+static void on_floor(struct control *c, const struct ipc_msg *msg)
+{
+	struct why why = WHY_NONE;
+	int64_t floor_s;
+	enum rc rc = proto_floor_unpack(&floor_s, msg->body);
+
+	if (!rc)
+		rules_floor(c->o.rules, floor_s);
+	reply_done(c, msg->id, rc, &why);
+}
+
 static enum rc make_key(struct control *c, const struct proto_make_key *m,
         struct buf *private_der, struct buf *spki, struct why *why)
 {
@@ -188,6 +199,9 @@ static void on_message(void *ctx, const struct ipc_msg *msg)
 		break;
 	case PROTO_POLICY_DROP:
 		on_policy_drop(c, msg);
+		break;
+	case PROTO_FLOOR:
+		on_floor(c, msg);
 		break;
 	case PROTO_MAKE_KEY:
 		on_make_key(c, msg);

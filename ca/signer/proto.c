@@ -158,6 +158,19 @@ enum rc proto_policy_drop_unpack(uint64_t *generation, struct bytes body)
 	return done(&u);
 }
 
+void proto_floor_pack(struct buf *b, int64_t floor_s)
+{
+	pack_u64(b, (uint64_t)floor_s);
+}
+
+enum rc proto_floor_unpack(int64_t *floor_s, struct bytes body)
+{
+	struct unpack u = unpack_of(body);
+
+	*floor_s = (int64_t)unpack_u64(&u);
+	return unpack_done(&u) ? RC_OK : RC_MALFORMED;
+}
+
 void proto_make_key_pack(struct buf *b, const char *name, uint32_t type)
 {
 	pack_str(b, name);

@@ -45,6 +45,7 @@ enum proto_type {
 			      * No answer of its own */
 	PROTO_KEEP_KEY = 22,  /* PROTO_KEY, or PROTO_DONE with the error */
 	PROTO_RENEW_KEY = 23, /* likewise */
+	PROTO_FLOOR = 24,
 	PROTO_DONE = 32,
 	PROTO_KEY = 33,
 	PROTO_KEY_LIST = 34,
@@ -110,6 +111,14 @@ MUST_CHECK enum rc proto_policy_unpack_item(char *key,
 void proto_policy_drop_pack(struct buf *b, uint64_t generation);
 MUST_CHECK enum rc proto_policy_drop_unpack(
         uint64_t *generation, struct bytes body);
+
+/* The store's clock floor, in Unix time (DESIGN rule 11): CRLs and OCSP answers
+ * may be dated up to then, whatever the signer's own clock says; a later one
+ * takes its place, a lower one too. Certificates are never dated by it. The
+ * floor comes from the store, which a worker that was taken over can write, so
+ * the supervisor lets it rise no faster than time does (cmd/floor.h). */
+void proto_floor_pack(struct buf *b, int64_t floor_s);
+MUST_CHECK enum rc proto_floor_unpack(int64_t *floor_s, struct bytes body);
 
 /* A new key pair, made by the signer for a TLS listener. Its public half counts
  * as held until another MAKE_KEY of that name or the signer's end. type is

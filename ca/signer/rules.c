@@ -45,8 +45,9 @@ struct rules {
 	size_t n_made;
 	struct kept kept[PROTO_KEPT_MAX];
 	uint64_t last_stamp; /* of kept keys; the loop's */
-	/* The latest time that the clock ever showed us: when it is set back,
-	 * what is dated at the store's clock floor is still signed. */
+	/* The latest time that the clock showed us since we were told the
+	 * store's clock floor, or the floor: when the clock is set back, what
+	 * is dated at the floor is still signed. */
 	_Atomic int64_t latest_s;
 };
 
@@ -360,6 +361,11 @@ static bool is_held(void *ctx, struct bytes spki)
 		        is_key(r->kept[i].before, spki))
 			return true;
 	return false;
+}
+
+void rules_floor(struct rules *r, int64_t floor_s)
+{
+	atomic_store(&r->latest_s, floor_s);
 }
 
 static int64_t time_s(struct rules *r)

@@ -29,6 +29,8 @@ MUST_CHECK enum rc rules_put(struct rules *r, struct bytes body,
 /* RC_NOTFOUND */
 MUST_CHECK enum rc rules_drop(
         struct rules *r, uint64_t generation, struct why *why);
+/* PROTO_FLOOR: what is dated up to then is no lie about the future. */
+void rules_floor(struct rules *r, int64_t floor_s);
 /* The public half of a made key is held; it replaces the one of that name.
  * RC_TOOBIG RC_NOMEM */
 MUST_CHECK enum rc rules_hold(

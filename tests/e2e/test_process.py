@@ -2,12 +2,15 @@
 SIGTERM finishes what is in flight."""
 
 import base64
+import calendar
 import os
 import re
 import signal
 import socket
 import time
 
+import test_crl
+import test_ocsp
 from harness import Ca, ca, run, wait_for
 from test_http import tls
 
@@ -269,6 +272,69 @@ def test_what_cannot_issue_serves_the_rest_until_it_can(build):
         wait_for("the clock to pass it", lambda: "reload.done" in c.log(), 30)
         c.wait_ready()
         c.device("dev2")
+
+
+def test_behind_the_clock_floor_status_goes_on_and_issuing_does_not(build):
+    with Ca(build, edit=lambda t: test_ocsp.with_ocsp(t, "key: ca")) as c:
+        # A clock that runs two days ahead, and is set right again.
+        c.clock_shift = 2 * 86400
+        c.start()
+        pem = c.path("dev.pem")
+        c.mica(*issue_args(c, "dev"), "--out", pem)
+        before = test_crl.number(test_crl.fetch(c))
+        c.stop()
+        c.clock_shift = 0
+        c.start(ready=False)
+        wait_for("a new CRL", lambda: c.mica(
+            "crl", "generate", check=False).returncode == 0, 20)
+        crl = test_crl.fetch(c)
+        assert test_crl.number(crl) > before
+        ahead = 2 * 86400 - 600
+        assert this_update(run("openssl", "crl", "-inform", "DER", "-in", crl,
+                               "-noout", "-lastupdate").stdout) > ahead
+        # Who looks has the clock that ran ahead, too.
+        at = ("-no_nonce", "-validity_period", str(3 * 86400))
+        out = test_ocsp.openssl(c, *at, pem=pem)
+        assert "Response verify OK" in out and f"{pem}: good" in out, out
+        # The start of an answer's life is spread over half of it.
+        assert this_update(out) > ahead - 6 * 3600, out
+        c.mica("revoke", "--file", pem)
+        out = test_ocsp.openssl(c, *at, pem=pem)
+        assert f"{pem}: revoked" in out, out
+        # Certificates are refused, and it is said why.
+        p = c.mica(*issue_args(c, "dev2"), check=False)
+        assert p.returncode == 1 and "clock floor" in p.stderr, p.stderr
+        assert "mica store floor" in c.mica("status").stdout
+        shown = c.json("store", "floor")
+        assert shown["issuing"] is False, shown
+        # An operator lowers it: all is as the clock has it again.
+        p = c.mica("store", "floor", "--to", "2001-01-01", check=False)
+        assert p.returncode == 1, p.stdout
+        lowered = c.json("store", "floor", "--now")
+        assert lowered["issuing"] is True, lowered
+        assert lowered["before"] == shown["clock_floor"], lowered
+        assert "floor.lowered" in c.log()
+        c.mica(*issue_args(c, "dev2"))
+        out = test_ocsp.openssl(c, "-no_nonce", pem=pem)
+        assert abs(this_update(out)) < 6 * 3600 + 120, out
+        wait_for("CRLs dated by the clock", lambda: abs(this_update(
+            run("openssl", "crl", "-inform", "DER", "-in", test_crl.fetch(c),
+                "-noout", "-lastupdate").stdout)) < 120, 20)
+        c.wait_ready()
+        c.device("dev3")
+
+
+def issue_args(c, name):
+    c.csr(name, f"/CN={name}")
+    return ("cert", "issue", "--csr", c.path(f"{name}.csr"), "--profile",
+            "sensor", "--device", name)
+
+
+def this_update(text):
+    """Of openssl's output, in seconds from now."""
+    m = re.search(r"(?:This Update: |lastUpdate=)(.* GMT)", text)
+    then = time.strptime(m.group(1), "%b %d %H:%M:%S %Y GMT")
+    return calendar.timegm(then) - time.time()
 
 
 def test_a_configured_listener_certificate_is_served(build):

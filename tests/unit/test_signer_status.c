@@ -474,6 +474,58 @@ START_TEST(kept_keys_have_names_and_types_of_their_own)
 }
 END_TEST
 
+static void tell_floor(int64_t floor_s)
+{
+	struct buf body = BUF_INIT(64);
+	const struct reply *reply;
+	struct proto_done done;
+
+	proto_floor_pack(&body, floor_s);
+	reply = run_ask(&run, &run.supervisor, PROTO_FLOOR, buf_bytes(&body));
+	ck_assert_int_eq(reply->type, PROTO_DONE);
+	ck_assert_int_eq(
+	        proto_done_unpack(&done, buf_bytes(&reply->body)), RC_OK);
+	ck_assert_int_eq(done.rc, RC_OK);
+	buf_free(&body);
+}
+
+static enum rc sign_ahead(enum signer_purpose purpose)
+{
+	struct proto_signature m;
+	struct tbs_spec cert;
+	struct buf tbs;
+
+	if (purpose == SIGNER_CRL) {
+		crl_to_sign(&tbs, c_ahead);
+	} else if (purpose == SIGNER_OCSP) {
+		answer_to_sign(&tbs, issuing_hash, o_ahead);
+	} else {
+		tbs = BUF_INIT(TBS_CHECK_MAX_BYTES);
+		tbs_spec_init(&cert, clock_now_s() + SPEC_DAY_S);
+		cert.not_before_s = clock_now_s() + SPEC_DAY_S;
+		tbs_spec_build(&cert, &tbs);
+	}
+	run_sign(&run, "issuing", purpose, buf_bytes(&tbs), &m);
+	buf_free(&tbs);
+	return m.rc;
+}
+
+/* DESIGN rule 11: by the floor, status goes on, and certificates do not. */
+START_TEST(floor_dates_crls_and_answers_and_no_certificates)
+{
+	ck_assert_int_eq(sign_ahead(SIGNER_CRL), RC_DENIED);
+	ck_assert_int_eq(sign_ahead(SIGNER_OCSP), RC_DENIED);
+	tell_floor(clock_now_s() + SPEC_DAY_S);
+	ck_assert_int_eq(sign_ahead(SIGNER_CRL), RC_OK);
+	ck_assert_int_eq(sign_ahead(SIGNER_OCSP), RC_OK);
+	ck_assert_int_eq(sign_ahead(SIGNER_CERT), RC_DENIED);
+	/* Lowered, it permits no more. */
+	tell_floor(clock_now_s() - 300);
+	ck_assert_int_eq(sign_ahead(SIGNER_CRL), RC_DENIED);
+	ck_assert_int_eq(sign_ahead(SIGNER_OCSP), RC_DENIED);
+}
+END_TEST
+
 TCase *test_signer_status(void)
 {
 	TCase *t = tcase_create("signer_status");
@@ -483,6 +535,7 @@ TCase *test_signer_status(void)
 	tcase_add_test(t, signer_reads_a_large_crl_where_it_stands);
 	tcase_add_test(t, signer_refuses_forged_crls);
 	tcase_add_test(t, signer_refuses_forged_answers);
+	tcase_add_test(t, floor_dates_crls_and_answers_and_no_certificates);
 	return t;
 }
 
