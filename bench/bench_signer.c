@@ -246,8 +246,9 @@ static double in_process(struct bench *b)
 	return (us_of(CLOCK_PROCESS_CPUTIME_ID) - since) / A_ROUND;
 }
 
-static bool held_none(void *ctx, struct bytes spki)
+static bool held_none(void *ctx, struct bytes name, struct bytes spki)
 {
+	(void)name;
 	(void)ctx;
 	(void)spki;
 	return false;

@@ -204,17 +204,26 @@ static enum rc check_validity(
 typedef enum rc shape_check(
         const struct tbs_shape *s, const struct tbs_view *v, struct why *why);
 
+/* Whose public key it is. */
+struct holder {
+	tbs_held_fn *held;
+	void *ctx;
+	bool is_held;
+};
+
 /* *steps says how many rules were met. */
 static enum rc check_shape(const struct tbs_shape *s, const struct tbs_view *v,
-        bool is_held, unsigned *steps, struct why *why)
+        const struct holder *k, unsigned *steps, struct why *why)
 {
 	static shape_check *const checks[] = { tbs_check_subject, tbs_check_san,
 		check_eku, check_usage, check_ext, check_validity };
 	enum rc rc = RC_OK;
 
 	*steps = 0;
-	if (s->held_only && !is_held)
+	if (s->held_only && !k->is_held)
 		return DENIED(why, "a key that the signer does not hold");
+	if (s->key_name.n > 0 && !k->held(k->ctx, s->key_name, v->spki.der))
+		return DENIED(why, "not the key that it is for");
 	while (!rc && *steps < sizeof(checks) / sizeof(*checks)) {
 		rc = checks[*steps](s, v, why);
 		(*steps)++;
@@ -223,7 +232,7 @@ static enum rc check_shape(const struct tbs_shape *s, const struct tbs_view *v,
 }
 
 static enum rc check_shapes(const struct tbs_policy *p,
-        const struct tbs_view *v, bool is_held, struct why *why)
+        const struct tbs_view *v, const struct holder *k, struct why *why)
 {
 	const struct tbs_shape *best = NULL;
 	unsigned best_steps = 0, steps;
@@ -232,7 +241,7 @@ static enum rc check_shapes(const struct tbs_policy *p,
 
 	for (size_t i = 0; i < p->n_shapes; i++) {
 		/* Without a clause: most shapes are of other profiles. */
-		if (!check_shape(&p->shapes[i], v, is_held, &steps, NULL))
+		if (!check_shape(&p->shapes[i], v, k, &steps, NULL))
 			return RC_OK;
 		if (!best || steps > best_steps) {
 			best = &p->shapes[i];
@@ -241,7 +250,7 @@ static enum rc check_shapes(const struct tbs_policy *p,
 	}
 	if (!best)
 		return DENIED(why, "the key signs for no profile");
-	rc = check_shape(best, v, is_held, &steps, why);
+	rc = check_shape(best, v, k, &steps, why);
 	shown = bytes_slice(best->name, 0, PROFILE_SHOWN_BYTES);
 	return why_prefix(
 	        why, rc, "profile %.*s", (int)shown.n, (const char *)shown.p);
@@ -250,8 +259,8 @@ static enum rc check_shapes(const struct tbs_policy *p,
 enum rc tbs_check(const struct tbs_policy *p, struct bytes tbs, int64_t now_s,
         tbs_held_fn *held, void *ctx, struct why *why)
 {
+	struct holder k = { held, ctx, false };
 	struct tbs_view v;
-	bool is_held;
 	enum rc rc = tbs_read(&v, tbs, why);
 
 	if (rc)
@@ -259,12 +268,12 @@ enum rc tbs_check(const struct tbs_policy *p, struct bytes tbs, int64_t now_s,
 	rc = refuse_ca(&v, why);
 	if (rc)
 		return rc;
-	is_held = held(ctx, v.spki.der);
-	if (!is_held)
+	k.is_held = held(ctx, BYTES_NONE, v.spki.der);
+	if (!k.is_held)
 		rc = refuse_not_held(&v, why);
 	if (!rc)
 		rc = check_head(p, &v, now_s, why);
 	if (!rc)
-		rc = check_shapes(p, &v, is_held, why);
+		rc = check_shapes(p, &v, &k, why);
 	return rc;
 }

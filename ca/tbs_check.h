@@ -1,6 +1,7 @@
 /* ca/tbs_check.h - what a key of ours may sign: a policy for each key, and the
  * check of a whole to-be-signed certificate (RFC 5280 section 4.1), CRL
- * (section 5.1) or OCSP answer (RFC 6960 section 4.2.1) against it.
+ * (section 5.1), OCSP answer (RFC 6960 section 4.2.1) or code signature (RFC
+ * 5652 section 5.4) against it.
  * The supervisor compiles policies from the configuration; mica-signer checks
  * every request with them, so that a worker that was taken over cannot mint a
  * CA, an OCSP responder, a name that its profiles do not have, or an answer
@@ -18,11 +19,15 @@ enum signer_purpose {
 	SIGNER_CERT = 1, /* TBSCertificate, RFC 5280 section 4.1 */
 	SIGNER_CRL = 2,  /* TBSCertList, RFC 5280 section 5.1 */
 	SIGNER_OCSP = 3, /* ResponseData, RFC 6960 section 4.2.1 */
+	SIGNER_CODE = 4, /* signed attributes, RFC 5652 section 5.4 */
 };
 #define SIGNER_PURPOSE_BIT(purpose) (UINT32_C(1) << (purpose))
-#define SIGNER_PURPOSES                                                        \
+/* Of an issuing authority's key; and all that there are. */
+#define SIGNER_PURPOSES_ISSUER                                                 \
 	(SIGNER_PURPOSE_BIT(SIGNER_CERT) | SIGNER_PURPOSE_BIT(SIGNER_CRL) |    \
 	        SIGNER_PURPOSE_BIT(SIGNER_OCSP))
+#define SIGNER_PURPOSES                                                        \
+	(SIGNER_PURPOSES_ISSUER | SIGNER_PURPOSE_BIT(SIGNER_CODE))
 
 #define TBS_CHECK_MAX_BYTES 65536     /* one TBSCertificate, ResponseData */
 #define TBS_CRL_MAX_BYTES (63u << 20) /* one TBSCertList */
@@ -30,6 +35,8 @@ enum signer_purpose {
 #define TBS_EXTENSIONS_MAX 64         /* in one TBSCertificate */
 #define TBS_SERIAL_BYTES 20           /* our serials, and RFC 5280's most */
 #define TBS_FUTURE_MAX_S 3600         /* a beginning may lie so far ahead */
+#define TBS_CODE_SKEW_S 300           /* of signingTime, to both sides */
+#define TBS_CODE_CERT_HASH_BYTES 32   /* SHA-256 */
 #define TBS_SHAPES_MAX 1024           /* in one policy */
 #define TBS_ITEMS_MAX 256             /* of one list in a shape */
 #define TBS_POLICY_MAX_BYTES (4u << 20) /* packed */
@@ -114,6 +121,9 @@ struct tbs_shape {
 	bool never;     /* notAfter 99991231235959Z is allowed (RFC 5280
 			 * section 4.1.2.5), past the issuer's end too */
 	bool held_only; /* only for keys that the signer itself holds */
+	/* Only for the key that the signer loaded under that name; empty: any.
+	 * Keys that it made do not count: a listener's leaves it. */
+	struct bytes key_name;
 };
 
 /* What its CRLs look like. */
@@ -130,13 +140,18 @@ struct tbs_ocsp_rule {
 	int64_t max_s; /* nextUpdate less thisUpdate */
 };
 
-/* What one key may sign as one issuer. A key may have several policies; one
+/* A policy for SIGNER_CODE has that purpose alone: who may fake an update may
+ * not also issue. Its issuer and times are of the authority that certifies the
+ * key.
+ *
+ * What one key may sign as one issuer. A key may have several policies; one
  * that allows is enough. */
 struct tbs_policy {
 	uint32_t purposes;   /* SIGNER_PURPOSE_BIT()s */
 	struct bytes issuer; /* Name, DER: subject of the CA certificate */
 	int64_t not_before_s, not_after_s; /* of the CA certificate */
-	struct bytes sig_alg; /* AlgorithmIdentifier, DER; must fit the key */
+	struct bytes sig_alg; /* AlgorithmIdentifier, DER; must fit the key.
+			       * Empty with SIGNER_CODE: the key's own */
 	const struct tbs_shape *shapes;
 	size_t n_shapes;
 	struct tbs_crl_rule crl;   /* with SIGNER_CRL; else empty */
@@ -154,8 +169,9 @@ MUST_CHECK enum rc tbs_policy_unpack(
 void tbs_policy_free(struct tbs_policy *p); /* NULL is a no-op; only for what
 					     * tbs_policy_unpack() made */
 
-/* Is that public key (SubjectPublicKeyInfo, DER) one of the signer's own? */
-typedef bool tbs_held_fn(void *ctx, struct bytes spki);
+/* Is that public key (SubjectPublicKeyInfo, DER) one of the signer's own? With
+ * a name, not empty: is it the one that was loaded under it? */
+typedef bool tbs_held_fn(void *ctx, struct bytes name, struct bytes spki);
 
 /* May a key with that policy sign tbs? now_s is Unix time. First what no
  * policy can allow: CA certificates, extensions that only CA certificates
@@ -186,6 +202,30 @@ MUST_CHECK enum rc tbs_check_ocsp(const struct tbs_policy *p, struct bytes tbs,
  * Errors: RC_MALFORMED RC_TOOBIG RC_UNSUPPORTED (byName). */
 MUST_CHECK enum rc tbs_ocsp_responder(
         struct bytes *key_hash, struct bytes tbs, struct why *why);
+
+/* A code signature is asked for as a SEQUENCE of the key's certificate and the
+ * SET OF signed attributes (RFC 5652 section 5.4), of which the latter alone is
+ * signed. cert may be NULL; both are borrowed.
+ * Errors: RC_MALFORMED RC_TOOBIG RC_UNSUPPORTED. */
+MUST_CHECK enum rc tbs_code_parts(struct bytes *cert, struct bytes *attrs,
+        struct bytes tbs, struct why *why);
+
+/* The key that it is asked of. */
+struct tbs_code_key {
+	struct bytes spki;
+	struct bytes sig_alg; /* AlgorithmIdentifier, DER */
+	/* SHA-256 of the certificate that tbs_code_parts() found */
+	struct bytes cert_sha256;
+};
+/* The same of a code signature. The certificate is the key's, by the policy's
+ * issuer, for code signing, no CA's, and valid now. The attributes, in DER's
+ * order and no others: contentType id-data, a messageDigest as long as its
+ * algorithm has it, signingTime within TBS_CODE_SKEW_S of now,
+ * signingCertificateV2 (RFC 5035) with that certificate's SHA-256, and
+ * cmsAlgorithmProtect (RFC 6211) of the key's algorithm and the digest that
+ * goes with it. */
+MUST_CHECK enum rc tbs_check_code(const struct tbs_policy *p, struct bytes tbs,
+        int64_t now_s, const struct tbs_code_key *key, struct why *why);
 
 /* The most that may be signed for that purpose; 0: there is no such. */
 size_t tbs_max_bytes(uint32_t purpose);

@@ -318,6 +318,7 @@ size_t tbs_max_bytes(uint32_t purpose)
 	switch (purpose) {
 	case SIGNER_CERT:
 	case SIGNER_OCSP:
+	case SIGNER_CODE:
 		return TBS_CHECK_MAX_BYTES;
 	case SIGNER_CRL:
 		return TBS_CRL_MAX_BYTES;

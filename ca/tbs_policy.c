@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POLICY_FORMAT 2
+#define POLICY_FORMAT 3
 #define SHA1_BYTES 20
 #define SHA256_BYTES 32
 #define KEY_USAGE_BITS 9 /* RFC 5280 4.2.1.3 */
@@ -80,6 +80,7 @@ static void pack_shape(struct buf *b, const struct tbs_shape *s)
 	pack_u64(b, (uint64_t)s->max_validity_s);
 	pack_u8(b, s->never);
 	pack_u8(b, s->held_only);
+	pack_bytes(b, s->key_name);
 }
 
 void tbs_policy_pack(struct buf *b, const struct tbs_policy *p)
@@ -285,10 +286,17 @@ static void read_shape(struct unpack *u, struct tbs_shape *s, enum rc *rc)
 	s->max_validity_s = (int64_t)unpack_u64(u);
 	s->never = read_bool(u);
 	s->held_only = read_bool(u);
+	s->key_name = unpack_bytes(u);
 	if (s->key_usage >> KEY_USAGE_BITS ||
 	        s->key_usage & KEY_USAGE_CA_BITS || s->max_validity_s < 0 ||
 	        (!s->max_validity_s && !s->never))
 		u->failed = true;
+}
+
+static bool is_code(const struct tbs_policy *p)
+{
+	return p->purposes == SIGNER_PURPOSE_BIT(SIGNER_CODE) &&
+	        p->n_shapes == 0;
 }
 
 /* A policy has the rule of a purpose exactly when it has the purpose. */
@@ -297,14 +305,15 @@ static bool rules_are_sound(const struct tbs_policy *p)
 	const struct tbs_ocsp_rule *o = &p->ocsp;
 	bool crl = p->purposes & SIGNER_PURPOSE_BIT(SIGNER_CRL);
 	bool ocsp = p->purposes & SIGNER_PURPOSE_BIT(SIGNER_OCSP);
+	bool code = p->purposes & SIGNER_PURPOSE_BIT(SIGNER_CODE);
 	size_t sha1 = ocsp ? SHA1_BYTES : 0, sha256 = ocsp ? SHA256_BYTES : 0;
 
-	return (p->purposes & ~SIGNER_PURPOSES) == 0 &&
-	        (p->crl.key_id.n > 0) == crl && (p->crl.max_s != 0) == crl &&
-	        p->crl.max_s >= 0 && o->name_sha1.n == sha1 &&
-	        o->key_sha1.n == sha1 && o->name_sha256.n == sha256 &&
-	        o->key_sha256.n == sha256 && (o->max_s != 0) == ocsp &&
-	        o->max_s >= 0;
+	return (p->purposes & ~SIGNER_PURPOSES) == 0 && (!code || is_code(p)) &&
+	        (p->sig_alg.n == 0) == code && (p->crl.key_id.n > 0) == crl &&
+	        (p->crl.max_s != 0) == crl && p->crl.max_s >= 0 &&
+	        o->name_sha1.n == sha1 && o->key_sha1.n == sha1 &&
+	        o->name_sha256.n == sha256 && o->key_sha256.n == sha256 &&
+	        (o->max_s != 0) == ocsp && o->max_s >= 0;
 }
 
 static void read_rules(struct unpack *u, struct tbs_policy *p)
@@ -352,8 +361,10 @@ static enum rc check_head(const struct tbs_policy *p, struct why *why)
 {
 	struct der d = der_of(p->sig_alg);
 	enum sig_alg alg;
-	enum rc rc = alg_read(&d, &alg, "policy signature algorithm", why);
+	enum rc rc = RC_OK;
 
+	if (!is_code(p))
+		rc = alg_read(&d, &alg, "policy signature algorithm", why);
 	if (!rc)
 		rc = der_done(&d, "policy signature algorithm", why);
 	if (!rc)

@@ -130,7 +130,8 @@ static void signer_words(const struct process *p, struct words *w)
 	word(w, "--metrics-fd=%d", fd++);
 	word(w, "--metrics-row=%u", p->row);
 	for (unsigned i = 0; i < 2 * s->n_pairs; i++)
-		word(w, "--client-fd=%d", fd++);
+		word(w, "--%s-fd=%d", i % s->n_pairs == 0 ? "keeper" : "client",
+		        fd++);
 	for (size_t i = 0; i < c->n_keys; i++) {
 		const struct conf_key *k = &c->keys[i];
 		bool locked = k->passphrase_file != NULL;

@@ -17,34 +17,35 @@
 struct sig_row {
 	const char *name;
 	enum oid oid;
-	unsigned keys; /* set of enum key_type */
+	enum oid digest; /* alg_digest() */
+	unsigned keys;   /* set of enum key_type */
 	struct bytes der;
 };
 
 #define EC_KEYS (KEY_P256 | KEY_P384 | KEY_P521)
 
 static const struct sig_row sigs[ALG_COUNT] = {
-	[ALG_NONE] = { "none", OID_NONE, 0, { NULL, 0 } },
-	[ALG_ECDSA_SHA256] = { "ecdsa-sha256", OID_ECDSA_SHA256, EC_KEYS,
-	        BYTES_LIT(ECDSA("\x02")) },
-	[ALG_ECDSA_SHA384] = { "ecdsa-sha384", OID_ECDSA_SHA384, EC_KEYS,
-	        BYTES_LIT(ECDSA("\x03")) },
-	[ALG_ECDSA_SHA512] = { "ecdsa-sha512", OID_ECDSA_SHA512, EC_KEYS,
-	        BYTES_LIT(ECDSA("\x04")) },
-	[ALG_ED25519] = { "ed25519", OID_ED25519, KEY_ED25519,
+	[ALG_NONE] = { "none", OID_NONE, OID_NONE, 0, { NULL, 0 } },
+	[ALG_ECDSA_SHA256] = { "ecdsa-sha256", OID_ECDSA_SHA256, OID_SHA256,
+	        EC_KEYS, BYTES_LIT(ECDSA("\x02")) },
+	[ALG_ECDSA_SHA384] = { "ecdsa-sha384", OID_ECDSA_SHA384, OID_SHA384,
+	        EC_KEYS, BYTES_LIT(ECDSA("\x03")) },
+	[ALG_ECDSA_SHA512] = { "ecdsa-sha512", OID_ECDSA_SHA512, OID_SHA512,
+	        EC_KEYS, BYTES_LIT(ECDSA("\x04")) },
+	[ALG_ED25519] = { "ed25519", OID_ED25519, OID_SHA512, KEY_ED25519,
 	        BYTES_LIT("\x30\x05\x06\x03\x2b\x65\x70") },
-	[ALG_RSA_SHA256] = { "rsa-sha256", OID_RSA_SHA256, KEY_RSA,
+	[ALG_RSA_SHA256] = { "rsa-sha256", OID_RSA_SHA256, OID_SHA256, KEY_RSA,
 	        BYTES_LIT(RSA_PKCS1("\x0b")) },
-	[ALG_RSA_SHA384] = { "rsa-sha384", OID_RSA_SHA384, KEY_RSA,
+	[ALG_RSA_SHA384] = { "rsa-sha384", OID_RSA_SHA384, OID_SHA384, KEY_RSA,
 	        BYTES_LIT(RSA_PKCS1("\x0c")) },
-	[ALG_RSA_SHA512] = { "rsa-sha512", OID_RSA_SHA512, KEY_RSA,
+	[ALG_RSA_SHA512] = { "rsa-sha512", OID_RSA_SHA512, OID_SHA512, KEY_RSA,
 	        BYTES_LIT(RSA_PKCS1("\x0d")) },
-	[ALG_RSA_PSS_SHA256] = { "rsa-pss-sha256", OID_RSASSA_PSS, KEY_RSA,
-	        BYTES_LIT(RSA_PSS("\x01", "\x20")) },
-	[ALG_RSA_PSS_SHA384] = { "rsa-pss-sha384", OID_RSASSA_PSS, KEY_RSA,
-	        BYTES_LIT(RSA_PSS("\x02", "\x30")) },
-	[ALG_RSA_PSS_SHA512] = { "rsa-pss-sha512", OID_RSASSA_PSS, KEY_RSA,
-	        BYTES_LIT(RSA_PSS("\x03", "\x40")) },
+	[ALG_RSA_PSS_SHA256] = { "rsa-pss-sha256", OID_RSASSA_PSS, OID_SHA256,
+	        KEY_RSA, BYTES_LIT(RSA_PSS("\x01", "\x20")) },
+	[ALG_RSA_PSS_SHA384] = { "rsa-pss-sha384", OID_RSASSA_PSS, OID_SHA384,
+	        KEY_RSA, BYTES_LIT(RSA_PSS("\x02", "\x30")) },
+	[ALG_RSA_PSS_SHA512] = { "rsa-pss-sha512", OID_RSASSA_PSS, OID_SHA512,
+	        KEY_RSA, BYTES_LIT(RSA_PSS("\x03", "\x40")) },
 };
 
 struct pss_row {
@@ -103,6 +104,25 @@ static const struct key_row *key_of(enum key_type type)
 const char *alg_name(enum sig_alg alg)
 {
 	return sig_of(alg)->name;
+}
+
+enum oid alg_digest(enum sig_alg alg)
+{
+	return sig_of(alg)->digest;
+}
+
+size_t alg_digest_bytes(enum oid digest)
+{
+	switch (digest) {
+	case OID_SHA256:
+		return 32;
+	case OID_SHA384:
+		return 48;
+	case OID_SHA512:
+		return 64;
+	default:
+		return 0;
+	}
 }
 
 const char *key_type_name(enum key_type type)

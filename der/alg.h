@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/why.h"
+#include "der/oid.h"
 #include "der/reader.h"
 
 enum sig_alg {
@@ -42,6 +43,12 @@ const char *key_type_name(enum key_type type);
 unsigned key_type_by_name(struct bytes name);
 /* Whether a key of that type can make that signature. */
 bool alg_fits_key(enum sig_alg alg, enum key_type type);
+/* The digest that a CMS SignerInfo names beside it (RFC 5652 section 5.3): that
+ * of the signature itself; SHA-512 for Ed25519 (RFC 8419 section 3.1).
+ * OID_NONE for ALG_NONE. */
+enum oid alg_digest(enum sig_alg alg);
+/* 32, 48 or 64; 0 for an OID that is no SHA-2 of those sizes. */
+size_t alg_digest_bytes(enum oid digest);
 
 /* Read one signature AlgorithmIdentifier.
  * Errors: RC_MALFORMED; RC_UNSUPPORTED for what is not on the list. */

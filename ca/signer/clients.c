@@ -22,6 +22,7 @@
 struct client {
 	struct clients *all;
 	unsigned number;
+	bool is_keeper;
 	int fd;          /* ours, so that ipc can be made again */
 	struct ipc *ipc; /* NULL between a bad frame and the next try */
 	struct loop_timer *reopen;
@@ -142,6 +143,9 @@ static enum rc admit(const struct client *c, const struct proto_sign *m,
 	if (max == 0)
 		return why_set(why, RC_DENIED, "unknown purpose %u",
 		        (unsigned)m->purpose);
+	if (m->purpose == SIGNER_CODE && !c->is_keeper)
+		return why_set(
+		        why, RC_DENIED, "code is signed for a keeper alone");
 	if (m->tbs.n > max)
 		return why_set(why, RC_TOOBIG, "over %zu bytes to sign", max);
 	if (c->n_jobs >= CLIENT_JOBS_MAX ||
@@ -310,6 +314,7 @@ enum rc clients_new(struct clients **out, const struct clients_opts *o)
 
 		c->all = all;
 		c->number = all->n;
+		c->is_keeper = o->keepers[all->n];
 		c->fd = o->fds[all->n];
 		rc = loop_timer_new(&c->reopen, o->loop, on_reopen, c);
 		if (!rc)

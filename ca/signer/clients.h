@@ -1,6 +1,7 @@
 /* ca/signer/clients.h - the doors of mica-signer that workers and the keeper
  * knock at. A client may ask for signatures and nothing else; whatever it
- * sends, the others are served. */
+ * sends, the others are served. Code is signed for a keeper alone: it knows who
+ * asked and who approved, and no worker, which faces the network, need ever ask. */
 #ifndef MICA_CA_SIGNER_CLIENTS_H
 #define MICA_CA_SIGNER_CLIENTS_H
 
@@ -24,6 +25,7 @@ struct clients_opts {
 	struct pool *pool;
 	struct metrics *metrics; /* may be NULL */
 	const int *fds;          /* taken */
+	const bool *keepers;     /* whether it is a keeper's, each */
 	unsigned n_fds;
 	void (*idle)(void *ctx); /* after clients_drain(): nothing is left */
 	void *ctx;

@@ -18,7 +18,8 @@
 #include <unistd.h>
 
 static const char usage[] =
-        "usage: mica-signer --serve --control-fd=N --client-fd=N ...\n"
+        "usage: mica-signer --serve --control-fd=N\n"
+        "           --keeper-fd=N ... --client-fd=N ...\n"
         "           --keys-fd=N --key=NAME:FILE[:PASSPHRASE-FILE] ...\n"
         "           [--listener-key=FILE]\n"
         "           [--uid=N --gid=N] [--threads=N]\n"
@@ -32,6 +33,7 @@ enum option_id {
 	OPT_SERVE = 256,
 	OPT_CONTROL_FD,
 	OPT_CLIENT_FD,
+	OPT_KEEPER_FD,
 	OPT_KEYS_FD,
 	OPT_KEY,
 	OPT_LISTENER_KEY,
@@ -48,6 +50,7 @@ static const struct option options[] = {
 	{ "serve", no_argument, NULL, OPT_SERVE },
 	{ "control-fd", required_argument, NULL, OPT_CONTROL_FD },
 	{ "client-fd", required_argument, NULL, OPT_CLIENT_FD },
+	{ "keeper-fd", required_argument, NULL, OPT_KEEPER_FD },
 	{ "keys-fd", required_argument, NULL, OPT_KEYS_FD },
 	{ "key", required_argument, NULL, OPT_KEY },
 	{ "listener-key", required_argument, NULL, OPT_LISTENER_KEY },
@@ -75,6 +78,14 @@ static bool descriptor(const char *text, int *out)
 		return false;
 	*out = (int)n;
 	return fcntl(*out, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+static bool add_client(struct serve_opts *o, bool keeper, const char *text)
+{
+	if (o->n_clients == SERVE_CLIENTS_MAX)
+		return false;
+	o->keepers[o->n_clients] = keeper;
+	return descriptor(text, &o->client_fds[o->n_clients++]);
 }
 
 static bool add_key(struct serve_opts *o, char *text)
@@ -138,8 +149,8 @@ static bool apply(struct serve_opts *o, struct ids *ids, int id, char *text)
 	case OPT_CONTROL_FD:
 		return o->control_fd < 0 && descriptor(text, &o->control_fd);
 	case OPT_CLIENT_FD:
-		return o->n_clients < SERVE_CLIENTS_MAX &&
-		        descriptor(text, &o->client_fds[o->n_clients++]);
+	case OPT_KEEPER_FD:
+		return add_client(o, id == OPT_KEEPER_FD, text);
 	case OPT_KEYS_FD:
 		return o->keys_fd < 0 && descriptor(text, &o->keys_fd);
 	case OPT_KEY:

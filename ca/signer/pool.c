@@ -71,15 +71,15 @@ static struct job *queue_pop(struct queue *q)
 
 static void work(struct pool *p, struct vault_hand *hand, struct job *job)
 {
-	struct vault_key *key;
+	struct rules_verdict v;
 
 	job->rc = rules_check(
-	        p->rules, job->key, job->purpose, job->tbs, &key, &job->why);
+	        p->rules, job->key, job->purpose, job->tbs, &v, &job->why);
 	if (job->rc)
 		return;
 	job->why = WHY_NONE;
-	job->rc = vault_sign(hand, key, job->tbs, &job->signature);
-	vault_key_unref(key);
+	job->rc = vault_sign(hand, v.use, v.data, &job->signature);
+	vault_key_unref(v.use);
 	if (job->rc)
 		(void)why_set(&job->why, job->rc, "the key did not sign");
 }

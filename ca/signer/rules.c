@@ -6,6 +6,7 @@
 #include "der/alg.h"
 
 #include <inttypes.h>
+#include <openssl/err.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -191,7 +192,8 @@ static enum rc read_item(
 	        item->policy->purposes != SIGNER_PURPOSE_BIT(SIGNER_OCSP))
 		return why_set(why, RC_CONFLICT,
 		        "key %s signs OCSP answers and nothing else", name);
-	if (!bytes_eq(item->policy->sig_alg, alg_bytes(k->alg)))
+	if (item->policy->sig_alg.n > 0 &&
+	        !bytes_eq(item->policy->sig_alg, alg_bytes(k->alg)))
 		return why_set(why, RC_CONFLICT, "key %s signs %s", name,
 		        alg_name(k->alg));
 	return RC_OK;
@@ -345,14 +347,26 @@ static bool is_key(const struct vault_key *k, struct bytes spki)
 	return k && bytes_eq(k->spki, spki);
 }
 
+static bool is_loaded(
+        const struct rules *r, struct bytes name, struct bytes spki)
+{
+	for (size_t i = 0; i < vault_count(r->vault); i++) {
+		const struct vault_key *k = vault_at(r->vault, i);
+
+		if (is_key(k, spki) &&
+		        (name.n == 0 || bytes_eq(bytes_str(k->name), name)))
+			return true;
+	}
+	return false;
+}
+
 /* tbs_held_fn, under the lock. */
-static bool is_held(void *ctx, struct bytes spki)
+static bool is_held(void *ctx, struct bytes name, struct bytes spki)
 {
 	const struct rules *r = ctx;
 
-	for (size_t i = 0; i < vault_count(r->vault); i++)
-		if (bytes_eq(vault_at(r->vault, i)->spki, spki))
-			return true;
+	if (name.n > 0 || is_loaded(r, name, spki))
+		return is_loaded(r, name, spki);
 	for (size_t i = 0; i < r->n_made; i++)
 		if (bytes_eq(buf_bytes(&r->made[i].spki), spki))
 			return true;
@@ -384,8 +398,19 @@ struct question {
 	uint32_t purpose;
 	struct bytes tbs;
 	const struct vault_key *use;
-	bool purposed; /* some policy is for the purpose */
+	bool purposed;            /* some policy is for the purpose */
+	struct bytes cert, attrs; /* SIGNER_CODE: its parts */
+	uint8_t cert_sha256[TBS_CODE_CERT_HASH_BYTES];
 };
+
+static enum rc check_code(
+        const struct tbs_policy *p, const struct question *q, struct why *why)
+{
+	const struct tbs_code_key key = { q->use->spki, alg_bytes(q->use->alg),
+		BYTES_ARRAY(q->cert_sha256) };
+
+	return tbs_check_code(p, q->tbs, clock_now_s(), &key, why);
+}
 
 static enum rc check_policy(struct rules *r, const struct tbs_policy *p,
         const struct question *q, struct why *why)
@@ -395,6 +420,8 @@ static enum rc check_policy(struct rules *r, const struct tbs_policy *p,
 		return tbs_check(p, q->tbs, clock_now_s(), is_held, r, why);
 	case SIGNER_CRL:
 		return tbs_check_crl(p, q->tbs, time_s(r), why);
+	case SIGNER_CODE:
+		return check_code(p, q, why);
 	default:
 		return tbs_check_ocsp(
 		        p, q->tbs, time_s(r), BYTES_ARRAY(q->use->hash), why);
@@ -465,24 +492,44 @@ static enum rc check_sets(struct rules *r, struct question *q, struct why *why)
 	return rc;
 }
 
-enum rc rules_check(struct rules *r, size_t key, uint32_t purpose,
-        struct bytes tbs, struct vault_key **use, struct why *why)
+/* The certificate that code is to be signed under, and what is signed. */
+static enum rc take_apart(struct question *q, struct why *why)
 {
-	struct question q = { key, purpose, tbs, NULL, false };
-	struct vault_key *picked = NULL;
-	enum rc rc;
+	enum rc rc = tbs_code_parts(&q->cert, &q->attrs, q->tbs, why);
 
-	*use = NULL;
+	if (!rc &&
+	        EVP_Digest(q->cert.p, q->cert.n, q->cert_sha256, NULL,
+	                EVP_sha256(), NULL) != 1) {
+		ERR_clear_error();
+		rc = RC_INTERNAL;
+	}
+	return rc;
+}
+
+enum rc rules_check(struct rules *r, size_t key, uint32_t purpose,
+        struct bytes tbs, struct rules_verdict *verdict, struct why *why)
+{
+	struct question q = { .key = key, .purpose = purpose, .tbs = tbs };
+	bool code = purpose == SIGNER_CODE;
+	struct vault_key *picked = NULL;
+	enum rc rc = RC_OK;
+
+	*verdict = (struct rules_verdict){ NULL, BYTES_NONE };
 	if (tbs_max_bytes(purpose) == 0)
 		return why_set(why, RC_DENIED, "unknown purpose %u",
 		        (unsigned)purpose);
+	if (code)
+		rc = take_apart(&q, why);
+	if (rc)
+		return rc;
 	(void)pthread_rwlock_rdlock(&r->lock);
 	rc = pick(r, &q, &picked, why);
 	q.use = picked;
 	if (!rc)
 		rc = check_sets(r, &q, why);
 	if (!rc)
-		*use = vault_key_ref(picked);
+		*verdict = (struct rules_verdict){ vault_key_ref(picked),
+			code ? q.attrs : tbs };
 	(void)pthread_rwlock_unlock(&r->lock);
 	return rc;
 }

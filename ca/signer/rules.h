@@ -44,10 +44,14 @@ MUST_CHECK enum rc rules_keep(struct rules *r, const char *name, bool fresh,
 /* On the loop: the number of the key of that name, loaded or kept, for
  * rules_check(). RULES_NO_KEY: none. */
 size_t rules_find(const struct rules *r, const char *name);
-/* May key number key, for that purpose, sign tbs? Thread-safe. *use is then the
- * key to sign with, for vault_key_unref().
+/* What was found right to sign, and with which key, for vault_key_unref(). */
+struct rules_verdict {
+	struct vault_key *use;
+	struct bytes data; /* tbs, or the part of it that is signed */
+};
+/* May key number key, for that purpose, sign tbs? Thread-safe.
  * Errors: RC_DENIED, and those of tbs_check(). */
 MUST_CHECK enum rc rules_check(struct rules *r, size_t key, uint32_t purpose,
-        struct bytes tbs, struct vault_key **use, struct why *why);
+        struct bytes tbs, struct rules_verdict *verdict, struct why *why);
 
 #endif

@@ -135,7 +135,8 @@ static void on_ruled(void *ctx)
 {
 	struct server *s = ctx;
 	struct clients_opts o = { s->loop, s->rules, s->pool, s->metrics,
-		s->opts->client_fds, s->opts->n_clients, on_idle, s };
+		s->opts->client_fds, s->opts->keepers, s->opts->n_clients,
+		on_idle, s };
 
 	if (s->clients)
 		return;

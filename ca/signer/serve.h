@@ -32,6 +32,7 @@ struct serve_key {
 struct serve_opts {
 	int control_fd;
 	int client_fds[SERVE_CLIENTS_MAX];
+	bool keepers[SERVE_CLIENTS_MAX]; /* --keeper-fd, each */
 	unsigned n_clients;
 	int keys_fd;
 	struct serve_key keys[PROTO_KEYS_MAX];

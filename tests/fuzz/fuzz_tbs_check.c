@@ -10,8 +10,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static bool held_none(void *ctx, struct bytes spki)
+static bool held_none(void *ctx, struct bytes name, struct bytes spki)
 {
+	(void)name;
 	(void)ctx;
 	(void)spki;
 	return false;

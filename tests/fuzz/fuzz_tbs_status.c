@@ -1,6 +1,6 @@
-/* The checks of CRLs and OCSP answers neither fault nor allow what no policy
- * can: an independent look at the bytes says so. The first byte tells which of
- * the two it is. */
+/* The checks of CRLs, OCSP answers and code neither fault nor allow what no
+ * policy can: an independent look at the bytes says so. The first byte tells
+ * which of the three it is. */
 #include "ca/tbs_check.h"
 #include "der/alg.h"
 #include "tests/unit/tbs_make.h"
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define RESPONDER BYTES_LIT("the responder's key.")
+#define CERT_HASH BYTES_LIT("hash of a certificate, 32 octets")
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -56,6 +57,24 @@ static void check_ocsp(const struct tbs_policy *p, struct bytes tbs)
 	                contains(tbs, p->ocsp.key_sha256)));
 }
 
+static void check_code(const struct tbs_policy *p, struct bytes tbs)
+{
+	const struct tbs_code_key key = { spec_spki(), p->sig_alg, CERT_HASH };
+	struct bytes cert = BYTES_NONE, attrs = BYTES_NONE;
+	struct why why = WHY_NONE;
+
+	if (tbs_check_code(p, tbs, SPEC_NOW_S, &key, &why)) {
+		must(why.text[0] != '\0');
+		return;
+	}
+	must(tbs_code_parts(&cert, &attrs, tbs, NULL) == RC_OK);
+	must(contains(cert, p->issuer));
+	must(contains(cert, spec_spki()));
+	must(contains(cert, oid_bytes(OID_KP_CODE_SIGNING)));
+	must(contains(attrs, CERT_HASH));
+	must(contains(attrs, oid_bytes(OID_SHA256)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes tbs = bytes_skip(bytes_of(data, size), 1);
@@ -65,6 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(p != NULL);
 	if (size > 0 && data[0] == 0)
 		check_crl(p, tbs);
+	else if (size > 0 && data[0] == 2)
+		check_code(p, tbs);
 	else if (size > 0)
 		check_ocsp(p, tbs);
 	tbs_policy_free(p);

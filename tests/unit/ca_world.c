@@ -219,8 +219,9 @@ const struct profile *world_profile(struct world *w, const char *name)
 	return profiles_find(w->profiles, world_authority(w), c);
 }
 
-static bool is_held(void *ctx, struct bytes spki)
+static bool is_held(void *ctx, struct bytes name, struct bytes spki)
 {
+	(void)name;
 	(void)spki;
 	return *(bool *)ctx;
 }

@@ -124,7 +124,8 @@ static void child(struct signer_run *r)
 	give(control, sizeof(control), "control-fd", r->control[1]);
 	give(keys, sizeof(keys), "keys-fd", r->dir_fd);
 	for (unsigned i = 0; i < RUN_CLIENTS; i++) {
-		give(client[i], sizeof(client[i]), "client-fd",
+		give(client[i], sizeof(client[i]),
+		        i == RUN_KEEPER ? "keeper-fd" : "client-fd",
 		        r->clients[i][1]);
 		args[n++] = client[i];
 	}

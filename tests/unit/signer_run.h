@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #define RUN_CLIENTS 2
+#define RUN_KEEPER 1 /* the one of them that counts as a keeper */
 #define RUN_REPLIES_MAX 4096
 #define RUN_WAIT_MS 20000
 

@@ -231,21 +231,25 @@ struct tbs_policy *spec_policy(
 	const struct tbs_shape shapes[] = {
 		{ BYTES_LIT("sensor"), sensor_subject, 3, sensor_san, 2, client,
 		        2, false, 0x01, false, ids, 3, 731 * SPEC_DAY_S, false,
-		        false },
+		        false, BYTES_NONE },
 		{ BYTES_LIT("server"), any_cn, 1, server_san, 3, server, 1,
-		        true, 0x05, true, ids, 3, 90 * SPEC_DAY_S, false,
-		        false },
+		        true, 0x05, true, ids, 3, 90 * SPEC_DAY_S, false, false,
+		        BYTES_NONE },
 		{ BYTES_LIT("module"), NULL, 0, module_san, 3, NULL, 0, false,
-		        0x01, false, ids, 3, 90 * SPEC_DAY_S, false, false },
+		        0x01, false, ids, 3, 90 * SPEC_DAY_S, false, false,
+		        BYTES_NONE },
 		{ BYTES_LIT("forever"), any_cn, 1, NULL, 0, any, 1, false, 0,
-		        false, ids, 3, 0, true, false },
+		        false, ids, 3, 0, true, false, BYTES_NONE },
 		{ BYTES_LIT("responder"), any_cn, 1, NULL, 0, responder, 2,
 		        false, 0x01, false, responder_ext, 3, 30 * SPEC_DAY_S,
-		        false, true },
+		        false, true, BYTES_NONE },
 	};
 	struct buf name = BUF_INIT(NAME_MAX_BYTES);
 	struct buf packed = BUF_INIT(TBS_POLICY_MAX_BYTES);
-	struct tbs_policy policy = { .purposes = SIGNER_PURPOSES,
+	struct tbs_policy policy = { .purposes =
+		                             SIGNER_PURPOSE_BIT(SIGNER_CERT) |
+		        SIGNER_PURPOSE_BIT(SIGNER_CRL) |
+		        SIGNER_PURPOSE_BIT(SIGNER_OCSP),
 		.not_before_s = now_s - SPEC_DAY_S,
 		.not_after_s = now_s + 3652 * SPEC_DAY_S,
 		.sig_alg = sig_alg,

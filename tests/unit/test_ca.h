@@ -6,6 +6,7 @@
 #include <check.h>
 
 TCase *test_ca_authority(void);
+TCase *test_ca_code(void);
 TCase *test_ca_csrattrs(void);
 TCase *test_ca_grant(void);
 TCase *test_ca_lint(void);

@@ -101,7 +101,7 @@ START_TEST(policy_lets_the_ca_key_answer_where_it_is_configured)
 
 	items = compile("    ocsp: { key: ca }\n", &n);
 	ck_assert_uint_eq(n, 1);
-	ck_assert_uint_eq(items[0].policy->purposes, SIGNER_PURPOSES);
+	ck_assert_uint_eq(items[0].policy->purposes, SIGNER_PURPOSES_ISSUER);
 }
 END_TEST
 

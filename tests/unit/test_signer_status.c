@@ -453,7 +453,7 @@ END_TEST
 
 START_TEST(kept_key_takes_no_policy_for_more_than_answers)
 {
-	ck_assert_int_eq(kept_policy(3, SIGNER_PURPOSES), RC_CONFLICT);
+	ck_assert_int_eq(kept_policy(3, SIGNER_PURPOSES_ISSUER), RC_CONFLICT);
 	ck_assert_int_eq(kept_policy(3,
 	                         SIGNER_PURPOSE_BIT(SIGNER_OCSP) |
 	                                 SIGNER_PURPOSE_BIT(SIGNER_CERT)),

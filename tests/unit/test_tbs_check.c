@@ -14,15 +14,17 @@ struct row {
 	const char *clause;
 };
 
-static bool held_none(void *ctx, struct bytes spki)
+static bool held_none(void *ctx, struct bytes name, struct bytes spki)
 {
+	(void)name;
 	(void)ctx;
 	(void)spki;
 	return false;
 }
 
-static bool held_all(void *ctx, struct bytes spki)
+static bool held_all(void *ctx, struct bytes name, struct bytes spki)
 {
+	(void)name;
 	(void)ctx;
 	return bytes_eq(spki, spec_spki());
 }
