@@ -1,5 +1,6 @@
 #include "base/loop.h"
 #include "base/clock.h"
+#include "base/metrics.h"
 
 #include <event2/event.h>
 #include <pthread.h>
@@ -7,13 +8,17 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define MINUTE_US 60000000
+
 struct loop {
 	struct event_base *base;
 	struct event *wake;
 	pthread_t owner;
 	int wake_fd;
 	bool stopped;
-	int64_t longest_us;
+	struct metrics *metrics; /* may be NULL */
+	int64_t longest_us,
+	        minute_ends_us;    /* of one callback, in that minute */
 	struct loop_task *running; /* taken off the list below, not yet run */
 	pthread_mutex_t lock;      /* of all below */
 	struct loop_task *head;
@@ -43,10 +48,25 @@ int64_t loop_enter(void)
 
 void loop_leave(struct loop *loop, int64_t since_us)
 {
-	int64_t span_us = clock_mono_us() - since_us;
+	int64_t now_us = clock_mono_us();
+	int64_t span_us = now_us - since_us;
 
-	if (span_us > loop->longest_us)
-		loop->longest_us = span_us;
+	if (span_us > LOOP_HELD_US)
+		metric_observe_us(
+		        loop->metrics, METRIC_LOOP_HELD_US, (uint64_t)span_us);
+	if (now_us >= loop->minute_ends_us) {
+		loop->minute_ends_us = now_us + MINUTE_US;
+		loop->longest_us = -1;
+	}
+	if (span_us <= loop->longest_us)
+		return;
+	loop->longest_us = span_us;
+	metric_set(loop->metrics, METRIC_LOOP_LONGEST_US, (uint64_t)span_us);
+}
+
+void loop_measure(struct loop *loop, struct metrics *m)
+{
+	loop->metrics = m;
 }
 
 static void take_tasks(struct loop *loop)
@@ -204,14 +224,6 @@ void loop_stop(struct loop *loop)
 struct event_base *loop_base(struct loop *loop)
 {
 	return loop->base;
-}
-
-int64_t loop_longest_us(struct loop *loop)
-{
-	int64_t longest_us = loop->longest_us;
-
-	loop->longest_us = 0;
-	return longest_us;
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *ctx)

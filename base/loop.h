@@ -12,6 +12,7 @@ struct event_base;
 struct loop;
 struct loop_timer;
 struct loop_watch;
+struct metrics;
 
 /* To be called on the thread that will run the loop. PRECISE_TIMER is on:
  * libevent's default timers tick at 4 ms. Errors: RC_NOMEM. */
@@ -25,9 +26,11 @@ void loop_poll(struct loop *loop);
 void loop_stop(struct loop *loop);
 /* For net/'s bufferevents alone. Borrowed. */
 struct event_base *loop_base(struct loop *loop);
-/* The longest single dispatch of callbacks since the last call, in us: what
- * proves that nothing blocks. */
-int64_t loop_longest_us(struct loop *loop);
+/* From now on m says how long callbacks hold the loop: METRIC_LOOP_LONGEST_US
+ * the longest of this minute, METRIC_LOOP_HELD_US each that took over
+ * LOOP_HELD_US, which nothing that does not wait takes. m outlives the loop. */
+#define LOOP_HELD_US 50000
+void loop_measure(struct loop *loop, struct metrics *m);
 /* Callbacks of this header are measured already; a callback that libevent
  * calls directly (net/'s bufferevents) brackets itself with these two:
  * loop_leave(loop, loop_enter()) around its work. */

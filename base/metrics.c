@@ -95,15 +95,19 @@ static const struct {
 	[METRIC_STORE_FREE_BYTES] = { "store_free_bytes", NULL,
 	        "Space left to the store.", GAUGE_MAX, PLAIN },
 	[METRIC_LOOP_LONGEST_US] = { "loop_longest_seconds", NULL,
-	        "Longest time that one callback held an event loop.", GAUGE_MAX,
-	        MICROSECONDS },
+	        "Longest time that one callback held an event loop, of about "
+	        "a minute.",
+	        GAUGE_MAX, MICROSECONDS },
+	[METRIC_LOOP_HELD_US] = { "loop_held_seconds", NULL,
+	        "Times over 50 ms that one callback held an event loop.",
+	        HISTOGRAM, MICROSECONDS },
 	[METRIC_PROCESS_RESTARTS] = { "process_restarts_total", NULL,
 	        "Processes that were started again after they died.", COUNTER,
 	        PLAIN },
 };
 
 /* Which histogram a metric is; they alone have buckets. */
-enum { HISTOGRAM_STORE_COMMIT, HISTOGRAM_COUNT };
+enum { HISTOGRAM_STORE_COMMIT, HISTOGRAM_LOOP_HELD, HISTOGRAM_COUNT };
 
 struct row {
 	/* A histogram's value is the sum of what was observed. */
@@ -122,9 +126,14 @@ struct metrics {
 
 static _Atomic uint64_t *buckets_of(struct row *row, enum metric metric)
 {
-	return metric == METRIC_STORE_COMMIT_US
-	        ? row->bucket[HISTOGRAM_STORE_COMMIT]
-	        : NULL;
+	switch (metric) {
+	case METRIC_STORE_COMMIT_US:
+		return row->bucket[HISTOGRAM_STORE_COMMIT];
+	case METRIC_LOOP_HELD_US:
+		return row->bucket[HISTOGRAM_LOOP_HELD];
+	default:
+		return NULL;
+	}
 }
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW)

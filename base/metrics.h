@@ -40,6 +40,7 @@ enum metric {
 	METRIC_STORE_HALTED,     /* gauge 0 or 1 */
 	METRIC_STORE_FREE_BYTES, /* gauge, keeper */
 	METRIC_LOOP_LONGEST_US,  /* gauge: max over processes */
+	METRIC_LOOP_HELD_US,     /* histogram: callbacks over LOOP_HELD_US */
 	METRIC_PROCESS_RESTARTS, /* counter, supervisor */
 	METRIC_COUNT
 };

@@ -264,8 +264,6 @@ static void on_tick(void *ctx)
 		health_set_store(k->health, &stat);
 		tell_floor(k, stat.clock_floor_us / 1000000);
 	}
-	metric_set(k->r.metrics, METRIC_LOOP_LONGEST_US,
-	        (uint64_t)loop_longest_us(k->r.loop));
 	abandon_next(k);
 	refusal_audit_tick(k->refusals);
 	approvals_tick(k->approvals);

@@ -115,6 +115,8 @@ enum rc runtime_open(struct runtime *r, const struct child_args *args,
 	if (rc == RC_OK)
 		rc = metrics_map(
 		        &r->metrics, CHILD_FD_METRICS, args->metrics_row);
+	if (rc == RC_OK)
+		loop_measure(r->loop, r->metrics);
 	if (rc == RC_OK && (r->shared = shared_map(CHILD_FD_SHARED)) == NULL)
 		rc = RC_IO;
 	if (rc == RC_OK)

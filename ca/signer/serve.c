@@ -183,6 +183,7 @@ static enum signer_exit set_up(struct server *s, const struct serve_opts *o)
 		rc = rules_new(&s->rules, s->vault);
 	if (rc)
 		return failed("set-up", rc, &why, SIGNER_EXIT_FAILED);
+	loop_measure(s->loop, s->metrics);
 	rc = sandbox_enter(SANDBOX_SIGNER, NULL, 0, &why);
 	if (rc)
 		return failed("sandbox", rc, &why, SIGNER_EXIT_SANDBOX);
