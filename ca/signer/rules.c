@@ -45,6 +45,7 @@ struct rules {
 	struct made made[RULES_MADE_MAX];
 	size_t n_made;
 	struct kept kept[PROTO_KEPT_MAX];
+	size_t n_kept;       /* those from here on never had a key */
 	uint64_t last_stamp; /* of kept keys; the loop's */
 	/* The latest time that the clock showed us since we were told the
 	 * store's clock floor, or the floor: when the clock is set back, what
@@ -106,7 +107,7 @@ size_t rules_find(const struct rules *r, const char *name)
 
 	if (i < vault_count(r->vault))
 		return i;
-	for (i = 0; i < PROTO_KEPT_MAX; i++)
+	for (i = 0; i < r->n_kept; i++)
 		if (r->kept[i].now && strcmp(r->kept[i].name, name) == 0)
 			return KEPT_FROM + i;
 	return RULES_NO_KEY;
@@ -157,6 +158,8 @@ enum rc rules_keep(struct rules *r, const char *name, bool fresh,
 		ended = k->before;
 		k->before = k->now;
 		k->now = key;
+		if (k == &r->kept[r->n_kept])
+			r->n_kept++;
 		(void)pthread_rwlock_unlock(&r->lock);
 		vault_key_unref(ended);
 	}
@@ -370,7 +373,7 @@ static bool is_held(void *ctx, struct bytes name, struct bytes spki)
 	for (size_t i = 0; i < r->n_made; i++)
 		if (bytes_eq(buf_bytes(&r->made[i].spki), spki))
 			return true;
-	for (size_t i = 0; i < PROTO_KEPT_MAX; i++)
+	for (size_t i = 0; i < r->n_kept; i++)
 		if (is_key(r->kept[i].now, spki) ||
 		        is_key(r->kept[i].before, spki))
 			return true;
