@@ -110,7 +110,7 @@ static void side_open(struct side *s, char *folder, size_t records)
 	s->random = UINT64_C(88172645463325252);
 	fill_open(&s->fill, folder);
 	fill_close(&s->fill);
-	fill_direct(&s->fill, folder, records);
+	fill_direct(&s->fill, folder, records, CERT_ISSUED);
 	fill_open(&s->fill, folder);
 	s->look.rows = s->changed;
 	s->look.max = STORE_ROWS_MAX;

@@ -185,48 +185,91 @@ static void need_lmdb(int err)
 		die("LMDB: %s", mdb_strerror(err));
 }
 
-/* In order, and not by MDB_APPEND: with pages as full as the engine's. */
-static void put_status(MDB_txn *txn, MDB_dbi tree, uint32_t authority,
-        uint64_t at, struct buf *record)
+struct direct {
+	MDB_txn *txn;
+	MDB_dbi tree[TREE_COUNT];
+	struct buf record;
+};
+
+static void put(struct direct *d, enum tree t, struct key *k)
 {
-	struct rec_status r = { .state = CERT_ISSUED,
+	MDB_val key = { k->n, k->b }, value = { d->record.n, d->record.p };
+
+	need_lmdb(mdb_put(d->txn, d->tree[t], &key, &value, 0));
+}
+
+/* In order, and not by MDB_APPEND: with pages as full as the engine's. */
+static void put_certificate(struct direct *d, uint32_t authority, uint64_t at,
+        enum cert_state state)
+{
+	bool bad = state == CERT_REVOKED;
+	struct rec_status r = { .state = state,
+		.reason = bad ? REASON_CESSATION_OF_OPERATION : 0,
 		.sequence = at + 1,
+		.position = bad ? at + 1 : 0,
+		.listed = bad ? at + 1 : 0,
 		.status_us = INT64_C(1700000000000000),
 		.not_after_s = INT64_C(1900000000) };
 	struct cert_key cert;
-	MDB_val key, value;
 	struct key k;
 
 	fill_direct_key(&cert, authority, at);
+	buf_reset(&d->record);
+	rec_status_pack(&d->record, &r);
 	k = key_cert(&cert);
-	buf_reset(record);
-	rec_status_pack(record, &r);
-	key = (MDB_val){ k.n, k.b };
-	value = (MDB_val){ record->n, record->p };
-	need_lmdb(mdb_put(txn, tree, &key, &value, MDB_NOOVERWRITE));
+	put(d, TREE_STATUS, &k);
+	k = key_listed(&cert, r.listed);
+	if (bad)
+		put(d, TREE_REVOKED, &k);
 }
 
-void fill_direct(const struct fill *f, const char *folder, uint64_t n)
+/* How many are listed, and the counters of the whole. */
+static void put_counts(
+        struct direct *d, uint32_t authority, uint64_t n, bool bad)
 {
-	struct buf record = BUF_INIT(256);
+	struct store_crl crl = { .authority = authority, .listed = n };
+	struct key k = key_text("ledger");
+	MDB_val key = { k.n, k.b }, value;
+	struct rec_ledger ledger;
+
+	need_lmdb(mdb_get(d->txn, d->tree[TREE_META], &key, &value));
+	if (!rec_ledger_unpack(bytes_of(value.mv_data, value.mv_size), &ledger))
+		die("the ledger does not read");
+	ledger.sequence = n;
+	ledger.feed = ledger.revoked = bad ? n : 0;
+	buf_reset(&d->record);
+	rec_ledger_pack(&d->record, &ledger);
+	put(d, TREE_META, &k);
+	if (!bad)
+		return;
+	buf_reset(&d->record);
+	rec_crl_pack(&d->record, &crl);
+	k = key_scope(authority, 0);
+	put(d, TREE_CRL, &k);
+}
+
+void fill_direct(const struct fill *f, const char *folder, uint64_t n,
+        enum cert_state state)
+{
+	struct direct d = { .record = BUF_INIT(4096) };
 	MDB_env *env;
-	MDB_txn *txn;
-	MDB_dbi tree;
 
 	need_lmdb(mdb_env_create(&env));
 	need_lmdb(mdb_env_set_mapsize(env, STORE_BYTES));
 	need_lmdb(mdb_env_set_maxdbs(env, TREE_COUNT));
 	need_lmdb(mdb_env_open(env, folder, MDB_NORDAHEAD, 0600));
 	for (uint64_t at = 0; at < n;) {
-		need_lmdb(mdb_txn_begin(env, NULL, 0, &txn));
-		need_lmdb(mdb_dbi_open(
-		        txn, db_tree_names[TREE_STATUS], 0, &tree));
+		need_lmdb(mdb_txn_begin(env, NULL, 0, &d.txn));
+		for (int t = 0; t < TREE_COUNT; t++)
+			need_lmdb(mdb_dbi_open(
+			        d.txn, db_tree_names[t], 0, &d.tree[t]));
 		for (int i = 0; i < DIRECT_IN_TXN && at < n; i++)
-			put_status(txn, tree, f->authority, at++, &record);
-		need_lmdb(mdb_txn_commit(txn));
+			put_certificate(&d, f->authority, at++, state);
+		put_counts(&d, f->authority, at, state == CERT_REVOKED);
+		need_lmdb(mdb_txn_commit(d.txn));
 	}
 	mdb_env_close(env);
-	buf_free(&record);
+	buf_free(&d.record);
 }
 
 void fill_remove(const char *folder)

@@ -38,9 +38,11 @@ void fill_open(struct fill *f, const char *folder);
 void fill_issue(struct fill *f, uint64_t n);
 void fill_close(struct fill *f);
 /* So many certificates of f's authority in a store that is not open, straight
- * into the tree that answers for them: millions within a minute. They have no
- * body, no device and no audit entry. */
-void fill_direct(const struct fill *f, const char *folder, uint64_t n);
+ * into the trees that OCSP answers and CRLs are made from: millions within a
+ * minute. All are CERT_ISSUED, or all CERT_REVOKED. They have no body, no device
+ * and no audit entry. */
+void fill_direct(const struct fill *f, const char *folder, uint64_t n,
+        enum cert_state state);
 /* Of which this is the number at. */
 void fill_direct_key(struct cert_key *key, uint32_t authority, uint64_t at);
 /* A folder that a store alone was in. */

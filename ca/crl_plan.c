@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "ca/crl_file.h"
 #include "ca/crl_scopes.h"
+#include "ca/tbs_check.h"
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,6 +224,20 @@ static void set_metrics(struct crl_plan *p)
 
 /* --- making them */
 
+/* What no longer fits cannot be published: said in time, for a CRL shrinks only
+ * as certificates end. */
+static void check_size(const struct crl_scope *s)
+{
+	struct log_num entries, bytes;
+
+	if (s->crl.bytes > TBS_CRL_MAX_BYTES / 4 * 3)
+		log_event(LOG_WARN, "crl.large", "file", s->name, "entries",
+		        log_i64(&entries, (long long)s->crl.count), "bytes",
+		        log_i64(&bytes, (long long)s->crl.bytes), "why",
+		        "a CRL may have 1 GiB: let another authority issue",
+		        NULL);
+}
+
 static void make_next(struct crl_plan *p);
 
 static void log_made(const struct crl_scope *s)
@@ -256,6 +271,7 @@ static void made(struct crl_plan *p, struct crl_scope *s, int64_t mono_us)
 	tell(p, s, p->order.fd);
 	metric_add(p->o.metrics, METRIC_CRLS_PUBLISHED, 1);
 	log_made(s);
+	check_size(s);
 }
 
 static void failed(struct crl_plan *p, struct crl_scope *s, int64_t mono_us)

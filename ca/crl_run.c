@@ -332,7 +332,7 @@ static void finish_tbs(struct crl_maker *m)
 	if (rc == RC_OK)
 		rc = ipc_memfd_seal(m->memfd);
 	if (rc == RC_TOOBIG)
-		fail(m, rc, "too many entries for one CRL: configure shards");
+		fail(m, rc, "too many entries for one CRL: it may have 1 GiB");
 	else if (rc != RC_OK)
 		fail(m, rc, "the CRL could not be put together");
 	else

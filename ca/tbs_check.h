@@ -29,16 +29,16 @@ enum signer_purpose {
 #define SIGNER_PURPOSES                                                        \
 	(SIGNER_PURPOSES_ISSUER | SIGNER_PURPOSE_BIT(SIGNER_CODE))
 
-#define TBS_CHECK_MAX_BYTES 65536     /* one TBSCertificate, ResponseData */
-#define TBS_CRL_MAX_BYTES (63u << 20) /* one TBSCertList */
-#define TBS_SINGLES_MAX 64            /* SingleResponses in one ResponseData */
-#define TBS_EXTENSIONS_MAX 64         /* in one TBSCertificate */
-#define TBS_SERIAL_BYTES 20           /* our serials, and RFC 5280's most */
-#define TBS_FUTURE_MAX_S 3600         /* a beginning may lie so far ahead */
-#define TBS_CODE_SKEW_S 300           /* of signingTime, to both sides */
-#define TBS_CODE_CERT_HASH_BYTES 32   /* SHA-256 */
-#define TBS_SHAPES_MAX 1024           /* in one policy */
-#define TBS_ITEMS_MAX 256             /* of one list in a shape */
+#define TBS_CHECK_MAX_BYTES 65536       /* one TBSCertificate, ResponseData */
+#define TBS_CRL_MAX_BYTES (1023u << 20) /* one TBSCertList */
+#define TBS_SINGLES_MAX 64          /* SingleResponses in one ResponseData */
+#define TBS_EXTENSIONS_MAX 64       /* in one TBSCertificate */
+#define TBS_SERIAL_BYTES 20         /* our serials, and RFC 5280's most */
+#define TBS_FUTURE_MAX_S 3600       /* a beginning may lie so far ahead */
+#define TBS_CODE_SKEW_S 300         /* of signingTime, to both sides */
+#define TBS_CODE_CERT_HASH_BYTES 32 /* SHA-256 */
+#define TBS_SHAPES_MAX 1024         /* in one policy */
+#define TBS_ITEMS_MAX 256           /* of one list in a shape */
 #define TBS_POLICY_MAX_BYTES (4u << 20) /* packed */
 
 /* Which values a text may have. */

@@ -17,8 +17,9 @@
 /* Constructed values inside each other. The deepest structure that we read,
  * an extension inside a certificate inside CMS, stays under 20. */
 #define DER_DEPTH_MAX 24
-/* One element, header included: a CRL of a million entries fits. */
-#define DER_ELEMENT_MAX_BYTES (64u << 20)
+/* One element, header included: a CRL of ten million entries fits. Views of it
+ * take no memory, and lengths stay far from where arithmetic would wrap. */
+#define DER_ELEMENT_MAX_BYTES (1u << 30)
 /* Content octets of one OID; ours stay under 16. */
 #define DER_OID_MAX_BYTES 64
 
