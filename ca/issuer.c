@@ -200,6 +200,7 @@ static void fill_begin(struct job *job, const struct draft_input *in)
 	b->shard = profile_shard(in->profile, job->draft.serial);
 	b->not_before_s = job->draft.validity.not_before_s;
 	b->not_after_s = job->draft.validity.not_after_s;
+	b->deadline_us = grant_deadline_us(g);
 	b->retry_after_us = in->now_us - job->issuer->o.retry_window_us;
 	memcpy(b->spki_hash, grant_spki_hash(g), sizeof b->spki_hash);
 }

@@ -265,7 +265,10 @@ static enum rc foreign_is_credential(
 		return RC_INTERNAL;
 	a->credential.kind = CREDENTIAL_FOREIGN;
 	a->step = STEP_DEVICE;
-	return digest_sha256(a->z->digest, a->chain[0], a->credential.hash);
+	rc = digest_sha256(a->z->digest, a->leaf.spki, a->credential.spki_hash);
+	return rc != RC_OK
+	        ? rc
+	        : digest_sha256(a->z->digest, a->chain[0], a->credential.hash);
 }
 
 static enum rc enroll_by_certificate(struct authorize *a)

@@ -106,6 +106,8 @@ bool view_ledger(struct view *v, struct rec_ledger *r);
 bool view_crl(struct view *v, uint32_t authority, uint16_t shard,
         struct store_crl *r);
 uint64_t view_count(struct view *v, enum tree t);
+/* A foreign credential whose public key is blocked. */
+bool view_foreign_blocked(struct view *v, const struct store_credential *c);
 /* Sequence order is no time order: the clock's floor was lowered once. */
 bool view_unordered(struct view *v);
 /* What a broken record is answered as. */

@@ -49,6 +49,9 @@ static enum rc begin_room(struct begin *t)
 	if (b->fenced)
 		return why_set(
 		        t->why, RC_FENCED, "this process's slot was given up");
+	if (t->op->deadline_us != 0 && b->now_us >= t->op->deadline_us)
+		return why_set(
+		        t->why, RC_TIMEOUT, "the grant's deadline passed");
 	if (b->crowded)
 		return why_set(
 		        t->why, RC_UNAVAILABLE, "%s", b->crowded_why.text);
@@ -240,6 +243,10 @@ static enum rc begin_standing(struct begin *t)
 		return why_set(t->why, RC_DENIED, "the authority is retired");
 	if (t->has_device && t->device.device.state != DEVICE_ACTIVE)
 		return why_set(t->why, RC_DENIED, "the device is suspended");
+	if (view_foreign_blocked(&t->b->v, c))
+		return why_set(t->why, RC_DENIED,
+		        "the presented certificate's key is known to be "
+		        "compromised");
 	if (c->kind == CREDENTIAL_TOKEN)
 		return check_token(t);
 	if (c->kind == CREDENTIAL_OWN &&

@@ -93,6 +93,10 @@ static enum rc finish_standing(struct finish *f)
 	                status.state != CERT_ISSUED))
 		return why_set(f->why, RC_DENIED,
 		        "the presented certificate went bad");
+	if (view_foreign_blocked(v, c))
+		return why_set(f->why, RC_DENIED,
+		        "the presented certificate's key became known as "
+		        "compromised");
 	if (c->kind == CREDENTIAL_TOKEN &&
 	        (!view_token(v, c->hash, &token) ||
 	                token.state != TOKEN_SPENT ||

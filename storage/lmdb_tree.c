@@ -128,6 +128,15 @@ bool view_crl(
 	return false;
 }
 
+bool view_foreign_blocked(struct view *v, const struct store_credential *c)
+{
+	struct key k = key_hash(c->spki_hash);
+	struct bytes value;
+
+	return c->kind == CREDENTIAL_FOREIGN &&
+	        view_get(v, TREE_BLOCKED, &k, &value);
+}
+
 bool view_unordered(struct view *v)
 {
 	struct key k = key_text("unordered");

@@ -364,6 +364,8 @@ void rec_issue_pack(struct buf *out, const struct rec_issue *r)
 	pack_hash(out, r->credential.hash);
 	pack_cert_key(out, &r->credential.cert);
 	pack_bytes(out, r->data);
+	if (r->credential.kind == CREDENTIAL_FOREIGN)
+		pack_hash(out, r->credential.spki_hash);
 }
 
 bool rec_issue_unpack(struct bytes in, struct rec_issue *r)
@@ -399,6 +401,10 @@ bool rec_issue_unpack(struct bytes in, struct rec_issue *r)
 	unpack_hash(&u, r->credential.hash);
 	unpack_cert_key(&u, &r->credential.cert);
 	r->data = unpack_bytes(&u);
+	memset(r->credential.spki_hash, 0, STORE_HASH_BYTES);
+	/* Records that are older end here. */
+	if (r->credential.kind == CREDENTIAL_FOREIGN && u.rest.n > 0)
+		unpack_hash(&u, r->credential.spki_hash);
 	return unpack_done(&u);
 }
 

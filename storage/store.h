@@ -129,6 +129,11 @@ struct store_credential {
 	enum credential_kind kind;
 	uint8_t hash[STORE_HASH_BYTES];
 	struct cert_key cert;
+	/* CREDENTIAL_FOREIGN: of its public key. That it is blocked is all that
+	 * can be on record against such a certificate; which anchors vouch is
+	 * the configuration's, and a hand-over lets what is under way end by
+	 * the one it began with. */
+	uint8_t spki_hash[STORE_HASH_BYTES];
 };
 
 struct store_cert {
@@ -156,8 +161,8 @@ struct store_cert {
 
 /* T1. Durable before anything is signed: the serial, the whole TBS, who asked
  * and on what grant. In one transaction:
- *  1. the clock is not below the floor, the disk not below low_bytes
- *     (RC_UNAVAILABLE);
+ *  1. the grant's deadline has not passed (RC_TIMEOUT), the clock is not below
+ *     the floor, the disk not below low_bytes (RC_UNAVAILABLE);
  *  2. a retry is found: the device's newest certificate has request_hash, is
  *     ISSUED, not expired, was begun at or after retry_after_us, and the device
  *     is active: RC_DUPLICATE, *twin names it. Found, but held or revoked, or
@@ -168,7 +173,7 @@ struct store_cert {
  *     anchor;
  *  5. device and presented credential are in good standing (RC_DENIED): token
  *     unspent (RC_SPENT), unexpired, of this device, authority and profile; own
- *     certificate ISSUED;
+ *     certificate ISSUED; the key of a foreign one not blocked;
  *  6. max_active (0: no limit): certificates of this device and profile that
  *     are ISSUED or HELD and unexpired, and its intents (RC_QUOTA). Whatever
  *     max_active says, a device has at most STORE_LIVE_MAX unexpired ones;
@@ -193,6 +198,7 @@ struct store_issue_begin {
 	uint16_t shard; /* as store_cert has it; fixed for good */
 	int64_t not_before_s, not_after_s;
 	int64_t retry_after_us;
+	int64_t deadline_us; /* wall clock; 0: none */
 	uint8_t spki_hash[STORE_HASH_BYTES];
 	/* SHA-256 over identity, authority, profile, SPKI, names, credential */
 	uint8_t request_hash[STORE_HASH_BYTES];

@@ -214,6 +214,55 @@ START_TEST(clock_below_the_floor_issues_nothing_but_revokes)
 }
 END_TEST
 
+START_TEST(deadline_that_passed_issues_nothing)
+{
+	struct help_issue i;
+
+	next_issue(&i, "unit-1", "a");
+	i.t1.deadline_us = clock_now_us() - 1;
+	ck_assert_int_eq(help_t1(h, &i), RC_TIMEOUT);
+	ck_assert_uint_eq(help_device(h, "unit-1"), 0);
+	i.t1.deadline_us = clock_now_us() + HOUR_US;
+	ck_assert_int_eq(help_t1(h, &i), RC_OK);
+}
+END_TEST
+
+static void use_foreign(struct help_issue *i, const char *text)
+{
+	i->t1.credential.kind = CREDENTIAL_FOREIGN;
+	help_hash(i->t1.credential.hash, text);
+	help_hash(i->t1.credential.spki_hash, text);
+}
+
+static void block(const char *text)
+{
+	struct store_key_block op = { .op = { .actor = "operator uid 0" } };
+
+	help_hash(op.spki_hash, text);
+	ck_assert_int_eq(HELP_DO(h, store_key_block, &op), RC_OK);
+}
+
+START_TEST(foreign_credential_of_a_blocked_key_is_refused)
+{
+	struct help_issue i, other;
+
+	next_issue(&i, "unit-1", "a");
+	use_foreign(&i, "idevid");
+	ck_assert_int_eq(help_t1(h, &i), RC_OK);
+	block("idevid");
+	/* In flight: recorded as revoked, not released. */
+	ck_assert_int_eq(help_t2(h, &i), RC_DENIED);
+	ck_assert_int_eq(help_state(h, &i.t1.key), CERT_REVOKED);
+	next_issue(&i, "unit-1", "b");
+	use_foreign(&i, "idevid");
+	ck_assert_int_eq(help_t1(h, &i), RC_DENIED);
+	next_issue(&other, "unit-2", "c");
+	use_foreign(&other, "another idevid");
+	ck_assert_int_eq(help_t1(h, &other), RC_OK);
+	ck_assert_int_eq(help_t2(h, &other), RC_OK);
+}
+END_TEST
+
 /* A clock that ran a day ahead, and what it left on record. */
 static int64_t run_ahead(struct help_issue *i)
 {
@@ -863,6 +912,8 @@ void contract_issue(TCase *tc)
 	tcase_add_test(tc, serial_is_used_once);
 	tcase_add_test(tc, refused_t1_leaves_no_trace);
 	tcase_add_test(tc, clock_below_the_floor_issues_nothing_but_revokes);
+	tcase_add_test(tc, deadline_that_passed_issues_nothing);
+	tcase_add_test(tc, foreign_credential_of_a_blocked_key_is_refused);
 	tcase_add_test(tc, floor_is_lowered_to_the_clock_and_issuing_goes_on);
 	tcase_add_test(tc, floor_is_never_raised_nor_put_below_the_clock);
 	tcase_add_test(tc, floor_that_was_lowered_is_told_as_lost);

@@ -4,7 +4,10 @@
 #include "tests/unit/test_enroll.h"
 
 #include "base/clock.h"
+#include "ca/cert.h"
+#include <openssl/evp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DEVICE "meter-1"
@@ -210,6 +213,22 @@ static void idevid_suspended(struct scene *s)
 	suspend(s, DEVICE);
 }
 
+/* What it shows is known as stolen. */
+static void idevid_blocked(struct scene *s)
+{
+	struct store_key_block op = { .op = { .actor = "operator uid 0" } };
+	struct cert *c = malloc(sizeof(*c));
+
+	idevid(s);
+	ck_assert_ptr_nonnull(c);
+	ck_assert_int_eq(cert_parse(c, s->shown, NULL), RC_OK);
+	ck_assert_int_eq(EVP_Digest(c->spki.p, c->spki.n, op.spki_hash, NULL,
+	                         EVP_sha256(), NULL),
+	        1);
+	free(c);
+	ck_assert_int_eq(HELP_DO(&s->w.h, store_key_block, &op), RC_OK);
+}
+
 static void idevid_bad_id(struct scene *s)
 {
 	show(s, world_idevid(&s->w.acme, "meter/1", NULL));
@@ -389,6 +408,8 @@ static const struct row {
 	        { DENIED, DENIED } },
 	{ "idevid, device suspended", idevid_suspended, { DENIED, DENIED },
 	        { DENIED, DENIED } },
+	{ "idevid, key known as compromised", idevid_blocked,
+	        { DENIED, DENIED }, { DENIED, DENIED } },
 	{ "idevid without a fit id", idevid_bad_id, { DENIED, DENIED },
 	        { DENIED, DENIED } },
 	{ "idevid expired", idevid_expired, { NOCRED, NOCRED },
