@@ -1,6 +1,6 @@
 /* base/rc.h - the one result code of the whole program, and what each code
- * means to a person, to HTTP and to the metrics. A protocol front maps a
- * result through rc_info() and never invents its own mapping. Pure. */
+ * means to a person, to HTTP, to SCEP and to the metrics. A protocol front maps
+ * a result through rc_info() and never invents its own mapping. Pure. */
 #ifndef MICA_BASE_RC_H
 #define MICA_BASE_RC_H
 
@@ -44,6 +44,7 @@ struct rc_info {
 	const char *name; /* metric and log label: [a-z_]+ */
 	const char *text; /* a sentence without its full stop */
 	int http_status; /* EST and admin API: RFC 7030 section 4.2.3; never 403 */
+	int scep_fail_info; /* RFC 8894 section 3.2.1.4.1 */
 };
 
 /* Never NULL; a value outside the enum answers as RC_INTERNAL. */

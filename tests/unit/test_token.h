@@ -4,6 +4,5 @@
 #include <check.h>
 
 TCase *test_p11(void);
-TCase *test_vault(void);
 
 #endif
