@@ -496,7 +496,9 @@ START_TEST(messages_of_clients_pass)
 		rc = scep_message_check(m, crypt, &legacy, &why);
 	ck_assert_msg(rc == RC_OK, "%s: %s", clients[_i], why.text);
 	rc = scep_message_envelope(m, &legacy, &us, &key, &why);
-	ck_assert_msg(rc == RC_NOTFOUND, "%s: %s", clients[_i], why.text);
+	/* and encrypts with single DES, whatever GetCACaps says */
+	ck_assert_msg(rc == (_i == 0 ? RC_UNSUPPORTED : RC_NOTFOUND), "%s: %s",
+	        clients[_i], why.text);
 	scep_message_free(m);
 	buf_free(&der);
 	free(m);
