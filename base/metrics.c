@@ -83,6 +83,22 @@ static const struct {
 	        "Requests that the signer's policy refused.", COUNTER, PLAIN },
 	[METRIC_SIGN_PENDING] = { "sign_pending", NULL,
 	        "Requests that wait for the signer now.", GAUGE, PLAIN },
+	[METRIC_HSM_SESSIONS] = { "hsm_sessions_open", NULL,
+	        "Sessions that the signer has open on tokens.", GAUGE, PLAIN },
+	[METRIC_HSM_SIGNATURES] = { "hsm_signatures_total", NULL,
+	        "Signatures by keys in tokens.", COUNTER, PLAIN },
+	[METRIC_HSM_FAILURES] = { "hsm_failures_total", NULL,
+	        "Calls into PKCS#11 modules that failed or did not return.",
+	        COUNTER, PLAIN },
+	[METRIC_HSM_RECOVERIES] = { "hsm_recoveries_total", NULL,
+	        "Times that a token was away and came back.", COUNTER, PLAIN },
+	[METRIC_HSM_BAD_SIGNATURES] = { "hsm_bad_signatures_total", NULL,
+	        "Signatures from tokens that did not verify; none was "
+	        "released.",
+	        COUNTER, PLAIN },
+	[METRIC_HSM_WAIT_US] = { "hsm_wait_seconds", NULL,
+	        "Time that a request waited for a session on its token.",
+	        HISTOGRAM, MICROSECONDS },
 	[METRIC_STORE_COMMITS] = { "store_commits_total", NULL,
 	        "Commits to the store.", COUNTER, PLAIN },
 	[METRIC_STORE_COMMIT_OPS] = { "store_commit_operations_total", NULL,
@@ -107,7 +123,12 @@ static const struct {
 };
 
 /* Which histogram a metric is; they alone have buckets. */
-enum { HISTOGRAM_STORE_COMMIT, HISTOGRAM_LOOP_HELD, HISTOGRAM_COUNT };
+enum {
+	HISTOGRAM_STORE_COMMIT,
+	HISTOGRAM_LOOP_HELD,
+	HISTOGRAM_HSM_WAIT,
+	HISTOGRAM_COUNT
+};
 
 struct row {
 	/* A histogram's value is the sum of what was observed. */
@@ -131,6 +152,8 @@ static _Atomic uint64_t *buckets_of(struct row *row, enum metric metric)
 		return row->bucket[HISTOGRAM_STORE_COMMIT];
 	case METRIC_LOOP_HELD_US:
 		return row->bucket[HISTOGRAM_LOOP_HELD];
+	case METRIC_HSM_WAIT_US:
+		return row->bucket[HISTOGRAM_HSM_WAIT];
 	default:
 		return NULL;
 	}

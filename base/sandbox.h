@@ -13,6 +13,10 @@ enum sandbox_role {
 	SANDBOX_WORKER, /* sockets given, store files, no new files */
 	SANDBOX_KEEPER, /* as worker, and publishes files below its folders */
 	SANDBOX_SIGNER, /* no sockets but those given, no files once loaded */
+	/* A signer with PKCS#11 modules, which want files, devices, sockets and
+	 * threads of their own: what its uid may open, it may. It executes
+	 * nothing, and no memory is writable and code at once. */
+	SANDBOX_SIGNER_TOKENS,
 };
 
 /* Become uid and gid for good: supplementary groups dropped, real, effective
@@ -30,8 +34,9 @@ MUST_CHECK enum rc sandbox_supervisor(struct why *why);
  * a keeper may read and write below dirs[]), and the role's seccomp filter:
  * default ENOSYS; exec, ptrace and process_vm_* kill. To be called before the
  * first thread is made, with the event loop, the store and all that OpenSSL
- * loads already open. Afterwards no memory becomes code: no dlopen(), and no
- * pthread_exit() or pthread_cancel(), which load libgcc. Built with
+ * loads already open. Afterwards no memory becomes code (but see
+ * SANDBOX_SIGNER_TOKENS): no dlopen(), and no pthread_exit() or
+ * pthread_cancel(), which load libgcc. Built with
  * sanitizers, Landlock and the filter are left out. n_dirs at most 8. */
 MUST_CHECK enum rc sandbox_enter(enum sandbox_role role, const int *dirs,
         unsigned n_dirs, struct why *why);

@@ -146,6 +146,48 @@ static const int allow_files[] = {
 	SCMP_SYS(unlinkat),
 };
 
+/* What modules of PKCS#11 are known to use beyond: network and Unix sockets,
+ * devices, shared memory, and waiting in older ways. */
+static const int allow_modules[] = {
+	SCMP_SYS(bind),
+	SCMP_SYS(chmod),
+	SCMP_SYS(connect),
+	SCMP_SYS(dup2),
+	SCMP_SYS(eventfd),
+	SCMP_SYS(getcwd),
+	SCMP_SYS(getgroups),
+	SCMP_SYS(getresgid),
+	SCMP_SYS(getresuid),
+	SCMP_SYS(getrlimit),
+	SCMP_SYS(inotify_add_watch),
+	SCMP_SYS(inotify_init1),
+	SCMP_SYS(inotify_rm_watch),
+	SCMP_SYS(ioctl),
+	SCMP_SYS(lstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(pipe),
+	SCMP_SYS(pselect6),
+	SCMP_SYS(recvmmsg),
+	SCMP_SYS(sched_getparam),
+	SCMP_SYS(sched_getscheduler),
+	SCMP_SYS(select),
+	SCMP_SYS(semctl),
+	SCMP_SYS(semget),
+	SCMP_SYS(semop),
+	SCMP_SYS(semtimedop),
+	SCMP_SYS(sendmmsg),
+	SCMP_SYS(shmat),
+	SCMP_SYS(shmctl),
+	SCMP_SYS(shmdt),
+	SCMP_SYS(shmget),
+	SCMP_SYS(socket),
+	SCMP_SYS(socketpair),
+	SCMP_SYS(times),
+	SCMP_SYS(truncate),
+	SCMP_SYS(umask),
+	SCMP_SYS(utimensat),
+};
+
 /* No honest code of ours comes here: do not let it go on. */
 static const int kill_for[] = {
 	SCMP_SYS(execve),
@@ -186,6 +228,12 @@ static const struct narrow narrows[] = {
 	{ SCMP_SYS(prlimit64), 2, ALL_BITS, 0 },
 };
 
+/* A module may load others late; what is code then is not writable. */
+static const struct narrow module_narrows[] = {
+	{ SCMP_SYS(mmap), 2, PROT_EXEC | PROT_WRITE, PROT_EXEC },
+	{ SCMP_SYS(mprotect), 2, PROT_EXEC | PROT_WRITE, PROT_EXEC },
+};
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static bool add_all(
@@ -205,6 +253,15 @@ static bool add_narrow(scmp_filter_ctx filter, const struct narrow *n)
 	                       n->value)) == 0;
 }
 
+/* Allowed for all arguments, in allow_files or allow_modules. */
+static bool is_whole(enum sandbox_role role, int call)
+{
+	if (role == SANDBOX_SIGNER_TOKENS && call == SCMP_SYS(ioctl))
+		return true;
+	return (role == SANDBOX_KEEPER || role == SANDBOX_SIGNER_TOKENS) &&
+	        call == SCMP_SYS(newfstatat);
+}
+
 static bool add_narrows(scmp_filter_ctx filter, enum sandbox_role role)
 {
 	/* abort() signals its own process; nobody signals another. */
@@ -212,13 +269,15 @@ static bool add_narrows(scmp_filter_ctx filter, enum sandbox_role role)
 		(scmp_datum_t)getpid() };
 
 	for (size_t i = 0; i < COUNT(narrows); i++) {
-		/* Allowed whole in allow_files. */
-		if (role == SANDBOX_KEEPER &&
-		        narrows[i].call == SCMP_SYS(newfstatat))
+		if (is_whole(role, narrows[i].call))
 			continue;
 		if (!add_narrow(filter, &narrows[i]))
 			return false;
 	}
+	for (size_t i = 0;
+	        role == SANDBOX_SIGNER_TOKENS && i < COUNT(module_narrows); i++)
+		if (!add_narrow(filter, &module_narrows[i]))
+			return false;
 	return add_narrow(filter, &own);
 }
 
@@ -234,7 +293,10 @@ static bool add_rules(scmp_filter_ctx filter, enum sandbox_role role)
 	if (role != SANDBOX_SIGNER &&
 	        !add_all(filter, allow, allow_store, COUNT(allow_store)))
 		return false;
-	return role != SANDBOX_KEEPER ||
+	if (role == SANDBOX_SIGNER_TOKENS &&
+	        !add_all(filter, allow, allow_modules, COUNT(allow_modules)))
+		return false;
+	return (role != SANDBOX_KEEPER && role != SANDBOX_SIGNER_TOKENS) ||
 	        add_all(filter, allow, allow_files, COUNT(allow_files));
 }
 
@@ -267,7 +329,7 @@ static enum rc filter_calls(enum sandbox_role role, struct why *why)
 #define RIGHT_IOCTL_DEV (UINT64_C(1) << 15) /* ABI 5 */
 #define RIGHTS_NEVER                                                           \
 	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR |           \
-	        LANDLOCK_ACCESS_FS_MAKE_BLOCK | RIGHT_IOCTL_DEV)
+	        LANDLOCK_ACCESS_FS_MAKE_BLOCK)
 
 static uint64_t rights_of(long abi)
 {
@@ -285,7 +347,7 @@ static uint64_t rights_of(long abi)
 static bool allow_below(int ruleset, int dir, uint64_t rights)
 {
 	struct landlock_path_beneath_attr below = {
-		.allowed_access = rights & ~RIGHTS_NEVER,
+		.allowed_access = rights,
 		.parent_fd = dir,
 	};
 
@@ -293,10 +355,12 @@ static bool allow_below(int ruleset, int dir, uint64_t rights)
 	               LANDLOCK_RULE_PATH_BENEATH, &below, 0) == 0;
 }
 
-static enum rc limit_files(const int *dirs, unsigned n_dirs, struct why *why)
+static enum rc limit_files(enum sandbox_role role, const int *dirs,
+        unsigned n_dirs, struct why *why)
 {
 	struct landlock_ruleset_attr attr = { 0 };
 	bool done = true;
+	uint64_t rights;
 	long abi;
 	int fd;
 
@@ -309,8 +373,11 @@ static enum rc limit_files(const int *dirs, unsigned n_dirs, struct why *why)
 	if (fd < 0)
 		return why_set(
 		        why, RC_IO, "Landlock ruleset: %s", strerror(errno));
+	rights = attr.handled_access_fs & ~RIGHTS_NEVER;
+	if (role != SANDBOX_SIGNER_TOKENS)
+		rights &= ~RIGHT_IOCTL_DEV;
 	for (unsigned i = 0; done && i < n_dirs; i++)
-		done = allow_below(fd, dirs[i], attr.handled_access_fs);
+		done = allow_below(fd, dirs[i], rights);
 	done = done && syscall(SYS_landlock_restrict_self, fd, 0) == 0;
 	if (!done)
 		(void)why_set(why, RC_IO, "Landlock: %s", strerror(errno));
@@ -320,8 +387,10 @@ static enum rc limit_files(const int *dirs, unsigned n_dirs, struct why *why)
 
 #else
 
-static enum rc limit_files(const int *dirs, unsigned n_dirs, struct why *why)
+static enum rc limit_files(enum sandbox_role role, const int *dirs,
+        unsigned n_dirs, struct why *why)
 {
+	(void)role;
 	(void)dirs;
 	(void)n_dirs;
 	(void)why;
@@ -333,8 +402,15 @@ static enum rc limit_files(const int *dirs, unsigned n_dirs, struct why *why)
 static enum rc confine(enum sandbox_role role, const int *dirs, unsigned n_dirs,
         struct why *why)
 {
-	enum rc rc = limit_files(dirs, n_dirs, why);
+	/* Nobody knows where all modules have their files. */
+	int root = role == SANDBOX_SIGNER_TOKENS
+	        ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)
+	        : -1;
+	enum rc rc = root >= 0 ? limit_files(role, &root, 1, why)
+	                       : limit_files(role, dirs, n_dirs, why);
 
+	if (root >= 0)
+		(void)close(root);
 	return rc == RC_OK ? filter_calls(role, why) : rc;
 }
 

@@ -152,7 +152,7 @@ static bool has_own_field(struct bytes oid)
 
 /* The extensions of one constant run, as they were written. */
 static enum rc add_run(struct tbs_shape *s, struct tbs_ext *ext,
-        struct bytes run, bool sharded)
+        struct bytes run, unsigned shards)
 {
 	struct der all = der_of(run), in;
 	struct why why;
@@ -169,11 +169,11 @@ static enum rc add_run(struct tbs_shape *s, struct tbs_ext *ext,
 		if (rc == RC_OK)
 			rc = der_octet_string(&in, &e.value, "extnValue", &why);
 		/* Each certificate's own. */
-		e.fixed = !oid_is(e.oid, OID_SUBJECT_KEY_ID) &&
-		        !(sharded &&
-		                oid_is(e.oid, OID_CRL_DISTRIBUTION_POINTS));
+		e.fixed = !oid_is(e.oid, OID_SUBJECT_KEY_ID);
 		if (!e.fixed)
 			e.value = BYTES_NONE;
+		if (oid_is(e.oid, OID_CRL_DISTRIBUTION_POINTS))
+			e.numbers = (uint16_t)shards;
 		if (rc == RC_OK && !has_own_field(e.oid))
 			ext[s->n_ext++] = e;
 	}
@@ -219,10 +219,10 @@ static enum rc shape_compile(
 	        s->never ? TIME_NEVER_S : c->validity_s + c->backdate_s;
 	s->held_only = p->system;
 	s->ext = l->ext;
-	rc = add_run(s, l->ext, buf_bytes(&p->run_head), false);
+	rc = add_run(s, l->ext, buf_bytes(&p->run_head), 0);
 	if (rc == RC_OK)
-		rc = add_run(
-		        s, l->ext, buf_bytes(&p->run_tail), p->n_shard_at > 0);
+		rc = add_run(s, l->ext, buf_bytes(&p->run_tail),
+		        p->n_shard_at > 0 ? p->authority->conf->crl.shards : 0);
 	return rc;
 }
 

@@ -2,6 +2,7 @@
  * subject, key and subjectAltName in each certificate. */
 #include "ca/profile_compile.h"
 #include "ca/san_write.h"
+#include "ca/tbs_check.h"
 #include "der/oid.h"
 #include "der/writer.h"
 #include <string.h>
@@ -105,15 +106,15 @@ static enum rc put_policies(
 	return rc;
 }
 
-/* What no URL has: it stands for the digits of a shard until they are known. */
-#define DIGITS_TO_COME "\x01\x01\x01"
-_Static_assert(sizeof(DIGITS_TO_COME) == CRL_SHARD_DIGITS + 1, "a place each");
+/* It stands for the digits of a shard until they are known, and the signer's
+ * policy says that they come there. */
+_Static_assert(TBS_NUMBER_DIGITS == CRL_SHARD_DIGITS, "a place each");
 
 static void put_crl_url(struct buf *b, const char *url)
 {
 	struct buf text = BUF_INIT(4096);
 
-	crl_put_url(&text, url, DIGITS_TO_COME);
+	crl_put_url(&text, url, TBS_NUMBER_TO_COME);
 	san_put(b, SAN_URI, BYTES_NONE, buf_bytes(&text));
 	buf_free(&text);
 }
@@ -261,7 +262,7 @@ static enum rc find_digits(struct profile *p, size_t from, struct why *why)
 	const struct buf *b = &p->run_tail;
 
 	for (size_t i = from; i + CRL_SHARD_DIGITS <= b->n; i++) {
-		if (memcmp(b->p + i, DIGITS_TO_COME, CRL_SHARD_DIGITS) != 0)
+		if (memcmp(b->p + i, TBS_NUMBER_TO_COME, CRL_SHARD_DIGITS) != 0)
 			continue;
 		if (p->n_shard_at == CRL_URLS_MAX)
 			return why_set(why, RC_CONFIG,

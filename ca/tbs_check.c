@@ -156,6 +156,42 @@ static const struct tbs_ext *shape_ext(
 	return NULL;
 }
 
+static unsigned number_at(const uint8_t *p)
+{
+	unsigned number = 0;
+
+	for (int i = 0; i < TBS_NUMBER_DIGITS; i++) {
+		if (p[i] < '0' || p[i] > '9')
+			return 0;
+		number = 10 * number + (unsigned)(p[i] - '0');
+	}
+	return number;
+}
+
+/* The value, with the same number from 1 to e->numbers in all its places. */
+static bool value_fits(const struct tbs_ext *e, struct bytes value)
+{
+	const struct bytes hole = BYTES_LIT(TBS_NUMBER_TO_COME);
+	unsigned number = 0, here;
+
+	if (e->numbers == 0 || value.n != e->value.n)
+		return bytes_eq(value, e->value);
+	for (size_t i = 0; i < value.n; i++) {
+		if (!bytes_starts(bytes_skip(e->value, i), hole)) {
+			if (value.p[i] != e->value.p[i])
+				return false;
+			continue;
+		}
+		here = number_at(value.p + i);
+		if (here == 0 || here > e->numbers ||
+		        (number != 0 && here != number))
+			return false;
+		number = here;
+		i += TBS_NUMBER_DIGITS - 1;
+	}
+	return true;
+}
+
 static enum rc check_ext(
         const struct tbs_shape *s, const struct tbs_view *v, struct why *why)
 {
@@ -174,7 +210,7 @@ static enum rc check_ext(
 			        "extension %s: critical is not as the profile "
 			        "has it",
 			        tbs_oid_label(e->oid));
-		if (allowed->fixed && !bytes_eq(e->value, allowed->value))
+		if (allowed->fixed && !value_fits(allowed, e->value))
 			return DENIED(why,
 			        "extension %s is not as the profile has it",
 			        tbs_oid_label(e->oid));

@@ -91,7 +91,14 @@ struct tbs_ext {
 	bool required;
 	bool fixed; /* extnValue's content must be value; else: any DER */
 	struct bytes value;
+	/* Wherever value has TBS_NUMBER_TO_COME, the certificate has that many
+	 * decimal digits: of one number, from 1 to this. 0: nowhere. */
+	uint16_t numbers;
 };
+/* Octets that no text has. */
+#define TBS_NUMBER_TO_COME "\x01\x01\x01"
+#define TBS_NUMBER_DIGITS 3
+#define TBS_NUMBER_MAX 999
 
 /* What certificates of one profile look like. */
 struct tbs_shape {

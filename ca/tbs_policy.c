@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POLICY_FORMAT 3
+#define POLICY_FORMAT 4
 #define SHA1_BYTES 20
 #define SHA256_BYTES 32
 #define KEY_USAGE_BITS 9 /* RFC 5280 4.2.1.3 */
@@ -57,6 +57,7 @@ static void pack_ext(struct buf *b, const struct tbs_ext *e)
 	pack_u8(b, e->required);
 	pack_u8(b, e->fixed);
 	pack_bytes(b, e->value);
+	pack_u16(b, e->numbers);
 }
 
 static void pack_shape(struct buf *b, const struct tbs_shape *s)
@@ -267,8 +268,11 @@ static void read_ext(struct unpack *u, struct tbs_shape *s, enum rc *rc)
 		list[i].required = read_bool(u);
 		list[i].fixed = read_bool(u);
 		list[i].value = unpack_bytes(u);
+		list[i].numbers = unpack_u16(u);
 		if (!ext_is_listable(list[i].oid) ||
-		        (!list[i].fixed && list[i].value.n > 0))
+		        list[i].numbers > TBS_NUMBER_MAX ||
+		        (!list[i].fixed &&
+		                (list[i].value.n > 0 || list[i].numbers > 0)))
 			u->failed = true;
 	}
 }

@@ -5,6 +5,7 @@
 #include "ca/signer/proto.h"
 #include "der/alg.h"
 #include "cmd/supervisor.h"
+#include <stdlib.h>
 #include <unistd.h>
 
 #define TLS_KEY_NAME "est-listener"
@@ -54,6 +55,7 @@ static void want_responder_keys(
 
 void supervisor_send_policy(struct supervisor *s, struct generation *g)
 {
+	send(s, PROTO_KEYS, g->number, BYTES_NONE);
 	want_responder_keys(s, g);
 	send(s, PROTO_POLICY, g->number, buf_bytes(&g->policy));
 }
@@ -147,6 +149,30 @@ static void on_done(struct supervisor *s, uint64_t id, struct bytes body)
 	supervisor_generation_failed(s, g);
 }
 
+/* One that turns up wrong under a configuration that serves, because the signer
+ * was started again and its file is another by now, ends only what it signs:
+ * the issuer verifies each signature. */
+static void on_key_list(struct supervisor *s, uint64_t id, struct bytes body)
+{
+	struct generation *g = generation_by(s, (uint32_t)id);
+	struct proto_key_entry *keys = calloc(PROTO_KEYS_MAX, sizeof(*keys));
+	struct why why = WHY_NONE;
+	enum rc rc = keys == NULL ? RC_NOMEM : RC_OK;
+	size_t n = 0;
+
+	if (rc == RC_OK)
+		rc = proto_key_list_unpack(keys, PROTO_KEYS_MAX, &n, body);
+	if (rc == RC_OK && g != NULL)
+		rc = key_match(g->conf, keys, n, &why);
+	free(keys);
+	if (rc == RC_OK || g == NULL)
+		return;
+	log_event(LOG_ERROR, "key.mismatch", "why",
+	        why.text[0] != '\0' ? why.text : rc_info(rc)->text, NULL);
+	if (!g->serving)
+		supervisor_generation_failed(s, g);
+}
+
 static void key_pem(struct buf *out, struct bytes der)
 {
 	buf_add_str(out, "-----BEGIN PRIVATE KEY-----\n");
@@ -186,6 +212,9 @@ void supervisor_signer_message(struct supervisor *s, const struct ipc_msg *msg)
 		break;
 	case PROTO_DONE:
 		on_done(s, msg->id, msg->body);
+		break;
+	case PROTO_KEY_LIST:
+		on_key_list(s, msg->id, msg->body);
 		break;
 	case PROTO_KEY:
 		on_key(s, msg->id, msg->body);

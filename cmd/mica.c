@@ -24,10 +24,10 @@ static const struct cli_command commands[] = {
 	{ "init", NULL,
 	        "DIR [--name NAME] [--est ADDR:PORT] [--est-name HOST]... "
 	        "[--http ADDR:PORT] [--metrics ADDR:PORT] "
-	        "[--root-passphrase-file FILE]",
+	        "[--root CERT | --root-passphrase-file FILE]",
 	        "make a root, an issuing CA and a configuration in DIR",
 	        O(NAME) | O(EST) | O(EST_NAME) | O(HTTP) | O(METRICS) |
-	                O(ROOT_PASSPHRASE_FILE),
+	                O(ROOT) | O(ROOT_PASSPHRASE_FILE),
 	        1, 1, mica_init },
 	{ "status", NULL, "", "the daemon's processes, store and warnings", 0,
 	        0, 0, mica_status },
@@ -81,6 +81,34 @@ static const struct cli_command commands[] = {
 	        "[--authority A] [--dry-run]",
 	        "make held certificates good again", WHICH, 0, 0,
 	        mica_release },
+	{ "authority", "root",
+	        "DIR [--name NAME] [--type p384] [--validity 30y] "
+	        "[--path-length N] [--root-passphrase-file FILE]",
+	        "make a root on a machine that stays offline",
+	        O(NAME) | O(TYPE) | O(VALIDITY) | O(PATH_LENGTH) |
+	                O(ROOT_PASSPHRASE_FILE),
+	        1, 1, mica_authority_root },
+	{ "authority", "request",
+	        "NAME --out REQUEST [--subject ATTRIBUTE=VALUE]... "
+	        "[--path-length 0] [--transcript FILE]",
+	        "ask for an authority's certificate, with its key",
+	        O(OUT) | O(SUBJECT) | O(PATH_LENGTH) | O(TRANSCRIPT), 1, 1,
+	        mica_authority_request },
+	{ "authority", "sign",
+	        "REQUEST --out CERT [--key FILE] [--file CERT] "
+	        "[--root-passphrase-file FILE] [--validity 10y] "
+	        "[--path-length 0] [--subject ATTRIBUTE=VALUE]... "
+	        "[--transcript FILE] [--yes]",
+	        "answer a request where the root's key is",
+	        O(OUT) | O(KEY) | O(FILE) | O(ROOT_PASSPHRASE_FILE) |
+	                O(VALIDITY) | O(PATH_LENGTH) | O(SUBJECT) |
+	                O(TRANSCRIPT) | O(YES),
+	        1, 1, mica_authority_sign },
+	{ "authority", "install",
+	        "NAME CERT... [--crl FILE] [--transcript FILE]",
+	        "check an authority's certificate and put it in force",
+	        O(CRL) | O(TRANSCRIPT), 2, CLI_ARGS_MAX,
+	        mica_authority_install },
 	{ "authority", "crl",
 	        "--out FILE [--revoked FILE] [--validity 90d] [--key FILE] "
 	        "[--file CERT] [--root-passphrase-file FILE]",
@@ -120,6 +148,7 @@ static const struct option options[OPT_COUNT] = {
 	[OPT_HELP] = { "help", no_argument, NULL, 0 },
 	[OPT_VERSION] = { "version", no_argument, NULL, 0 },
 	[OPT_AUTHORITY] = { "authority", required_argument, NULL, 0 },
+	[OPT_CRL] = { "crl", required_argument, NULL, 0 },
 	[OPT_CSR] = { "csr", required_argument, NULL, 0 },
 	[OPT_CURSOR] = { "cursor", required_argument, NULL, 0 },
 	[OPT_DEVICE] = { "device", required_argument, NULL, 0 },
@@ -142,20 +171,26 @@ static const struct option options[OPT_COUNT] = {
 	[OPT_NOTE] = { "note", required_argument, NULL, 0 },
 	[OPT_NOW] = { "now", no_argument, NULL, 0 },
 	[OPT_OUT] = { "out", required_argument, NULL, 0 },
+	[OPT_PATH_LENGTH] = { "path-length", required_argument, NULL, 0 },
 	[OPT_PEM] = { "pem", no_argument, NULL, 0 },
 	[OPT_PROFILE] = { "profile", required_argument, NULL, 0 },
 	[OPT_REASON] = { "reason", required_argument, NULL, 0 },
 	[OPT_REVOKED] = { "revoked", required_argument, NULL, 0 },
+	[OPT_ROOT] = { "root", required_argument, NULL, 0 },
 	[OPT_ROOT_PASSPHRASE_FILE] = { "root-passphrase-file",
 	        required_argument, NULL, 0 },
 	[OPT_SERIAL] = { "serial", required_argument, NULL, 0 },
 	[OPT_STATE] = { "state", required_argument, NULL, 0 },
 	[OPT_STORE] = { "store", required_argument, NULL, 0 },
+	[OPT_SUBJECT] = { "subject", required_argument, NULL, 0 },
 	[OPT_TO] = { "to", required_argument, NULL, 0 },
+	[OPT_TRANSCRIPT] = { "transcript", required_argument, NULL, 0 },
+	[OPT_TYPE] = { "type", required_argument, NULL, 0 },
 	[OPT_URI] = { "uri", required_argument, NULL, 0 },
 	[OPT_VALIDITY] = { "validity", required_argument, NULL, 0 },
+	[OPT_YES] = { "yes", no_argument, NULL, 0 },
 };
-#define MANY (O(DNS) | O(IP) | O(EMAIL) | O(URI) | O(EST_NAME))
+#define MANY (O(DNS) | O(IP) | O(EMAIL) | O(URI) | O(EST_NAME) | O(SUBJECT))
 
 const char *cli_value(const struct cli *cli, enum cli_option o)
 {

@@ -9,7 +9,7 @@
 #include <jansson.h>
 
 #define CLI_VALUES_MAX 32 /* of one option */
-#define CLI_ARGS_MAX 2    /* words beside options */
+#define CLI_ARGS_MAX 10   /* words beside options */
 
 /* mica(1) has them, too. */
 enum cli_exit {
@@ -28,6 +28,7 @@ enum cli_option {
 	OPT_VERSION,
 	/* of some commands */
 	OPT_AUTHORITY,
+	OPT_CRL,
 	OPT_CSR,
 	OPT_CURSOR,
 	OPT_DEVICE,
@@ -50,17 +51,23 @@ enum cli_option {
 	OPT_NOTE,
 	OPT_NOW,
 	OPT_OUT,
+	OPT_PATH_LENGTH,
 	OPT_PEM,
 	OPT_PROFILE,
 	OPT_REASON,
 	OPT_REVOKED,
+	OPT_ROOT,
 	OPT_ROOT_PASSPHRASE_FILE,
 	OPT_SERIAL,
 	OPT_STATE,
 	OPT_STORE,
+	OPT_SUBJECT,
 	OPT_TO,
+	OPT_TRANSCRIPT,
+	OPT_TYPE,
 	OPT_URI,
 	OPT_VALIDITY,
+	OPT_YES,
 	OPT_COUNT
 };
 
@@ -98,9 +105,10 @@ cli_fn mica_device_suspend, mica_device_resume;
 cli_fn mica_token_create;
 cli_fn mica_cert_issue, mica_cert_list, mica_cert_show;
 cli_fn mica_revoke, mica_hold, mica_release;
-cli_fn mica_authority_crl;
 cli_fn mica_approval_list, mica_approval_show;
 cli_fn mica_approval_approve, mica_approval_deny;
+cli_fn mica_authority_crl, mica_authority_install, mica_authority_request;
+cli_fn mica_authority_root, mica_authority_sign;
 cli_fn mica_crl_show, mica_crl_generate;
 cli_fn mica_store_check, mica_store_floor;
 
@@ -134,6 +142,12 @@ MUST_CHECK enum rc config_path(const struct cli *cli, const char *option,
 MUST_CHECK enum rc config_text(const struct cli *cli, const char *option,
         struct buf *out, struct why *why);
 
+/* What the schema says of an option that does not stand in the file. */
+const char *config_fallback(const char *option);
+/* Append a file's content. Errors: RC_IO RC_TOOBIG RC_NOMEM. */
+MUST_CHECK enum rc config_read_file(
+        const char *path, struct buf *out, struct why *why);
+
 /* --- mica_approval.c */
 /* Before a command does by itself what the two-person rule covers: CLI_OK, go
  * on, once; or it waits for another operator (CLI_WAITS), or is refused, and
@@ -149,6 +163,9 @@ enum cli_exit cli_approve(struct cli *cli, const char *action,
  * must approve, then the same request goes again). */
 enum cli_exit api_call(struct cli *cli, const char *method, const char *path,
         json_t *body, json_t **out);
+/* The answer to GET, for the caller to decref; NULL: no daemon, or it refused.
+ * Nothing is said about it. */
+json_t *api_ask(struct cli *cli, const char *path);
 /* For a path or a query: what is not unreserved (RFC 3986 2.3) is escaped. */
 void api_escape(struct buf *out, const char *text);
 /* Follow a list through its pages: up to --max rows of `key` from --cursor on,

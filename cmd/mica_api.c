@@ -84,6 +84,27 @@ static enum cli_exit judge(
 	return result;
 }
 
+json_t *api_ask(struct cli *cli, const char *path)
+{
+	struct buf socket = BUF_INIT(PATH_MAX_BYTES);
+	struct buf answer = BUF_INIT(ANSWER_MAX_BYTES);
+	struct http_call call = {
+		.method = "GET", .path = path, .timeout_ms = TIMEOUT_MS
+	};
+	unsigned status = 0;
+	json_t *out = NULL;
+	enum rc rc = socket_path(cli, &socket, NULL);
+
+	call.socket_path = buf_cstr(&socket);
+	if (rc == RC_OK && call.socket_path != NULL)
+		rc = http_client_call(&call, &status, &answer, NULL);
+	if (rc == RC_OK && status == 200)
+		out = json_loadb((const char *)answer.p, answer.n, 0, NULL);
+	buf_free(&socket);
+	buf_free(&answer);
+	return out;
+}
+
 enum cli_exit api_call(struct cli *cli, const char *method, const char *path,
         json_t *body, json_t **out)
 {

@@ -1,29 +1,316 @@
-/* cmd/mica_authority.c - mica authority crl: the CRL of a root, by the ceremony's
- * program, where the root's key is. */
+/* cmd/mica_authority.c - ceremonies about authorities: a root of one's own,
+ * requests and their answers, and the root's CRL. All by mica-signer. */
+#include "ca/cert.h"
 #include "ca/crl.h"
+#include "ca/pem.h"
 #include "base/clock.h"
-#include "cmd/mica_init.h"
+#include "cmd/mica_authority.h"
+#include "der/name.h"
+#include "enroll/token.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define VALIDITY "90d"
+#define CRL_VALIDITY "90d"
+#define ROOT_VALIDITY "30y"
+#define ROOT_TYPE "p384"
+#define CA_VALIDITY "10y"
+#define PATH_LENGTH "0"
+#define NAME_DEFAULT "Example"
 #define CRL_MAX_BYTES (1u << 20)
 #define NUMBER_BYTES 24
+#define SUBJECT_TEXT_MAX_BYTES 8192
 
 /* What mica init made, beside the configuration. */
 static const char *beside_config(
-        const struct cli *cli, const char *name, char out[INIT_PATH_BYTES])
+        const struct cli *cli, const char *name, char out[CEREMONY_PATH_BYTES])
 {
 	const char *slash = strrchr(cli->config, '/');
 	int n = slash != NULL ? (int)(slash - cli->config) + 1 : 0;
 
-	(void)snprintf(out, INIT_PATH_BYTES, "%.*s%s", n, cli->config, name);
+	(void)snprintf(
+	        out, CEREMONY_PATH_BYTES, "%.*s%s", n, cli->config, name);
 	return out;
 }
+
+static const char *value_or(
+        const struct cli *cli, enum cli_option o, const char *fallback)
+{
+	return cli_given(cli, o) ? cli_value(cli, o) : fallback;
+}
+
+static void add_subjects(struct ceremony *c, const struct cli *cli)
+{
+	for (size_t i = 0; i < cli->option[OPT_SUBJECT].n; i++)
+		ceremony_add(c, "--subject", cli->option[OPT_SUBJECT].v[i]);
+}
+
+static enum cli_exit finish(struct cli *cli, enum rc rc, const struct why *why)
+{
+	return rc == RC_OK ? CLI_OK : cli_fail(cli, rc, why);
+}
+
+/* The issuer, where its key is: --key, --file and the passphrase, or what mica
+ * init left beside the configuration. key and cert outlive c. */
+static enum rc add_issuer(struct ceremony *c, const struct cli *cli,
+        char key[CEREMONY_PATH_BYTES], char cert[CEREMONY_PATH_BYTES],
+        struct why *why)
+{
+	const char *path = value_or(
+	        cli, OPT_KEY, beside_config(cli, "root/root.key", key));
+	enum rc rc;
+	int fd;
+
+	ceremony_add(c, "--issuer-key", path);
+	ceremony_add(c, "--issuer-cert",
+	        value_or(cli, OPT_FILE,
+	                beside_config(cli, "ca/root.pem", cert)));
+	rc = ceremony_passphrase(cli, OPT_ROOT_PASSPHRASE_FILE, path, &fd, why);
+	if (rc == RC_OK)
+		ceremony_add_fd(c, "--issuer-passphrase-fd", fd);
+	return rc;
+}
+
+/* --- root */
+struct root {
+	char key[CEREMONY_PATH_BYTES], cert[CEREMONY_PATH_BYTES];
+	char transcript[CEREMONY_PATH_BYTES];
+	char organization[128], common_name[128];
+	char passphrase[CEREMONY_PASSPHRASE_MAX_BYTES + 1]; /* made */
+};
+
+static enum rc root_names(
+        const struct cli *cli, struct root *r, struct why *why)
+{
+	const char *dir = cli->args[0];
+	const char *name = value_or(cli, OPT_NAME, NAME_DEFAULT);
+
+	if (snprintf(r->key, sizeof(r->key), "%s/root.key", dir) >=
+	                (int)sizeof(r->key) ||
+	        snprintf(r->cert, sizeof(r->cert), "%s/root.pem", dir) >=
+	                (int)sizeof(r->cert) ||
+	        snprintf(r->transcript, sizeof(r->transcript),
+	                "%s/root.transcript",
+	                dir) >= (int)sizeof(r->transcript) ||
+	        snprintf(r->organization, sizeof(r->organization), "O=%s",
+	                name) >= (int)sizeof(r->organization) ||
+	        snprintf(r->common_name, sizeof(r->common_name),
+	                "CN=%s Root CA", name) >= (int)sizeof(r->common_name))
+		return why_set(why, RC_TOOBIG, "DIR or --name is too long");
+	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+		return why_set(why, RC_IO, "%s: %s", dir, strerror(errno));
+	return RC_OK;
+}
+
+static enum rc add_root_passphrase(struct ceremony *c, const struct cli *cli,
+        const struct root *r, struct why *why)
+{
+	int fd = -1;
+	enum rc rc = RC_OK;
+
+	if (r->passphrase[0] != '\0')
+		fd = ceremony_secret_fd(r->passphrase);
+	else
+		rc = ceremony_passphrase(
+		        cli, OPT_ROOT_PASSPHRASE_FILE, r->key, &fd, why);
+	if (rc == RC_OK && fd < 0)
+		rc = why_set(why, RC_IO, "memfd: %s", strerror(errno));
+	ceremony_add_fd(c, "--passphrase-fd", fd);
+	return rc;
+}
+
+static enum rc make_root(
+        const struct cli *cli, const struct root *r, struct why *why)
+{
+	struct ceremony c;
+	enum rc rc;
+
+	ceremony_begin(&c, "make-key");
+	ceremony_add(&c, "--type", value_or(cli, OPT_TYPE, ROOT_TYPE));
+	ceremony_add(&c, "--out", r->key);
+	rc = add_root_passphrase(&c, cli, r, why);
+	if (rc == RC_OK)
+		rc = ceremony_run(&c, why);
+	if (rc != RC_OK)
+		return rc;
+	ceremony_begin(&c, "root");
+	ceremony_add(&c, "--key", r->key);
+	ceremony_add(&c, "--subject", r->organization);
+	ceremony_add(&c, "--subject", r->common_name);
+	ceremony_add(
+	        &c, "--validity", value_or(cli, OPT_VALIDITY, ROOT_VALIDITY));
+	if (cli_given(cli, OPT_PATH_LENGTH))
+		ceremony_add(
+		        &c, "--path-length", cli_value(cli, OPT_PATH_LENGTH));
+	ceremony_add(&c, "--out", r->cert);
+	ceremony_add(&c, "--transcript", r->transcript);
+	rc = add_root_passphrase(&c, cli, r, why);
+	return rc == RC_OK ? ceremony_run(&c, why) : rc;
+}
+
+static void show_root(const struct root *r)
+{
+	printf("%s    the root's key, encrypted\n", r->key);
+	printf("%s    its certificate: what devices and services trust\n",
+	        r->cert);
+	printf("%s    for the witnesses to sign\n", r->transcript);
+	if (r->passphrase[0] != '\0')
+		printf("\nThe key's passphrase, shown this once:\n\n    %s\n\n"
+		       "Write it down and keep it apart from the key.\n",
+		        r->passphrase);
+}
+
+enum cli_exit mica_authority_root(struct cli *cli)
+{
+	struct root r = { .passphrase = "" };
+	struct why why = WHY_NONE;
+	enum rc rc = root_names(cli, &r, &why);
+
+	_Static_assert(sizeof(r.passphrase) > TOKEN_TEXT_CHARS, "fits");
+	if (!cli_given(cli, OPT_ROOT_PASSPHRASE_FILE))
+		token_make(r.passphrase);
+	if (rc == RC_OK)
+		rc = make_root(cli, &r, &why);
+	if (rc == RC_OK)
+		show_root(&r);
+	bytes_wipe(r.passphrase, sizeof(r.passphrase));
+	return finish(cli, rc, &why);
+}
+
+/* --- request */
+
+/* The subject of the certificate at path, as ATTRIBUTE=VALUE texts one behind
+ * the other in out, each with its NUL. */
+static enum rc subject_of(const char *path, struct buf *out, struct why *why)
+{
+	struct buf pem = BUF_INIT(2 * PEM_DER_MAX_BYTES);
+	struct buf der = BUF_INIT(PEM_DER_MAX_BYTES);
+	struct name_attr attr;
+	struct name_walk walk;
+	struct bytes text;
+	struct cert cert;
+	enum rc rc = config_read_file(path, &pem, why);
+
+	text = buf_bytes(&pem);
+	if (rc == RC_OK)
+		rc = pem_next(&text, "CERTIFICATE", &der, why);
+	if (rc == RC_OK)
+		rc = cert_parse(&cert, buf_bytes(&der), why);
+	if (rc == RC_OK) {
+		walk = name_walk(cert.subject);
+		while (rc == RC_OK && name_next(&walk, &attr)) {
+			rc = oid_print(out, attr.oid);
+			buf_add_u8(out, '=');
+			if (rc == RC_OK)
+				rc = name_attr_text(out, &attr);
+			buf_add_u8(out, '\0');
+		}
+	}
+	buf_free(&pem);
+	buf_free(&der);
+	return rc != RC_OK ? rc : out->failed;
+}
+
+/* --subject, or that of the certificate that is to be followed. texts outlives
+ * c. */
+static enum rc add_request_subject(struct ceremony *c, const struct cli *cli,
+        const struct authority_conf *conf, struct buf *texts, struct why *why)
+{
+	enum rc rc;
+
+	if (cli_given(cli, OPT_SUBJECT)) {
+		add_subjects(c, cli);
+		return RC_OK;
+	}
+	if (access(conf->certificate, F_OK) != 0)
+		return why_set(why, RC_NOTFOUND,
+		        "--subject: which? There is no certificate yet at %s",
+		        conf->certificate);
+	rc = why_prefix(why, subject_of(conf->certificate, texts, why), "%s",
+	        conf->certificate);
+	for (size_t at = 0; rc == RC_OK && at < texts->n;
+	        at += strlen((const char *)texts->p + at) + 1)
+		ceremony_add(c, "--subject", (const char *)texts->p + at);
+	return rc;
+}
+
+enum cli_exit mica_authority_request(struct cli *cli)
+{
+	struct buf texts = BUF_INIT(SUBJECT_TEXT_MAX_BYTES);
+	char transcript[CEREMONY_PATH_BYTES];
+	struct authority_conf conf;
+	struct why why = WHY_NONE;
+	struct ceremony c;
+	enum rc rc;
+
+	if (!cli_given(cli, OPT_OUT))
+		return cli_usage(cli, "--out: where to?");
+	ceremony_begin(&c, "request");
+	rc = authority_conf_read(cli, cli->args[0], &conf, &why);
+	if (rc == RC_OK)
+		rc = add_request_subject(&c, cli, &conf, &texts, &why);
+	if (rc == RC_OK)
+		rc = authority_transcript(
+		        cli, cli_value(cli, OPT_OUT), transcript, &why);
+	ceremony_add(&c, "--path-length",
+	        value_or(cli, OPT_PATH_LENGTH, PATH_LENGTH));
+	ceremony_add(&c, "--out", cli_value(cli, OPT_OUT));
+	ceremony_add(&c, "--transcript", transcript);
+	if (rc == RC_OK)
+		rc = authority_conf_add_key(&c, &conf, &why);
+	if (rc == RC_OK)
+		rc = ceremony_run(&c, &why);
+	if (rc == RC_OK)
+		printf("%s    to be taken to the root, and answered there:\n"
+		       "    mica authority sign %s --out %s.pem\n"
+		       "%s    for the witnesses to sign\n",
+		        cli_value(cli, OPT_OUT), cli_value(cli, OPT_OUT),
+		        cli->args[0], transcript);
+	buf_free(&texts);
+	return finish(cli, rc, &why);
+}
+
+/* --- sign */
+enum cli_exit mica_authority_sign(struct cli *cli)
+{
+	char key[CEREMONY_PATH_BYTES], cert[CEREMONY_PATH_BYTES];
+	char transcript[CEREMONY_PATH_BYTES];
+	struct why why = WHY_NONE;
+	struct ceremony c;
+	enum rc rc;
+
+	if (!cli_given(cli, OPT_OUT))
+		return cli_usage(cli, "--out: where to?");
+	ceremony_begin(&c, "sign");
+	ceremony_add(&c, "--request", cli->args[0]);
+	rc = add_issuer(&c, cli, key, cert, &why);
+	if (rc == RC_OK)
+		rc = authority_transcript(
+		        cli, cli_value(cli, OPT_OUT), transcript, &why);
+	add_subjects(&c, cli);
+	ceremony_add(
+	        &c, "--validity", value_or(cli, OPT_VALIDITY, CA_VALIDITY));
+	ceremony_add(&c, "--path-length",
+	        value_or(cli, OPT_PATH_LENGTH, PATH_LENGTH));
+	ceremony_add(&c, "--out", cli_value(cli, OPT_OUT));
+	ceremony_add(&c, "--transcript", transcript);
+	if (cli_given(cli, OPT_YES))
+		ceremony_add(&c, "--yes", NULL);
+	if (rc == RC_OK)
+		rc = ceremony_run(&c, &why);
+	if (rc == RC_OK)
+		printf("\n%s    the certificate, to be taken back:\n"
+		       "    mica authority install NAME %s\n"
+		       "%s    for the witnesses to sign\n",
+		        cli_value(cli, OPT_OUT), cli_value(cli, OPT_OUT),
+		        transcript);
+	return finish(cli, rc, &why);
+}
+
+/* --- crl */
 
 /* The number of the CRL that stands there; 0: none does. */
 static uint64_t number_of(const char *path)
@@ -56,55 +343,28 @@ static void number_text(char out[NUMBER_BYTES], const char *path)
 	(void)snprintf(out, NUMBER_BYTES, "%llu", (unsigned long long)number);
 }
 
-static const char *value_or(
-        const struct cli *cli, enum cli_option o, const char *fallback)
+static enum rc make_crl(const struct cli *cli, const char *out, struct why *why)
 {
-	return cli_given(cli, o) ? cli_value(cli, o) : fallback;
-}
-
-/* The program reads the passphrase from a descriptor that it inherits. */
-static enum rc open_passphrase(const struct cli *cli, int *fd, struct why *why)
-{
-	const char *path = cli_value(cli, OPT_ROOT_PASSPHRASE_FILE);
-
-	*fd = -1;
-	if (path == NULL)
-		return RC_OK;
-	*fd = open(path, O_RDONLY);
-	return *fd >= 0 ? RC_OK
-	                : why_set(why, RC_IO, "%s: %s", path, strerror(errno));
-}
-
-static enum rc make(
-        const struct cli *cli, const char *out, int fd, struct why *why)
-{
-	char signer[INIT_PATH_BYTES], key[INIT_PATH_BYTES];
-	char cert[INIT_PATH_BYTES], number[NUMBER_BYTES], fd_text[16];
-	const char *argv[] = { "mica-signer", "--ceremony", "crl",
-		"--issuer-key",
-		value_or(
-		        cli, OPT_KEY, beside_config(cli, "root/root.key", key)),
-		"--issuer-cert",
-		value_or(
-		        cli, OPT_FILE, beside_config(cli, "ca/root.pem", cert)),
-		"--number", number, "--validity",
-		value_or(cli, OPT_VALIDITY, VALIDITY), "--revoked",
-		value_or(cli, OPT_REVOKED, "/dev/null"), "--out", out,
-		fd >= 0 ? "--issuer-passphrase-fd" : NULL, fd_text, NULL };
-	enum rc rc = ceremony_find(signer, why);
+	char key[CEREMONY_PATH_BYTES], cert[CEREMONY_PATH_BYTES];
+	char number[NUMBER_BYTES];
+	struct ceremony c;
+	enum rc rc;
 
 	number_text(number, cli_value(cli, OPT_OUT));
-	(void)snprintf(fd_text, sizeof(fd_text), "%d", fd);
-	if (rc == RC_OK)
-		rc = ceremony_run(signer, (char *const *)argv, why);
-	return rc;
+	ceremony_begin(&c, "crl");
+	rc = add_issuer(&c, cli, key, cert, why);
+	ceremony_add(&c, "--number", number);
+	ceremony_add(
+	        &c, "--validity", value_or(cli, OPT_VALIDITY, CRL_VALIDITY));
+	ceremony_add(&c, "--revoked", value_or(cli, OPT_REVOKED, "/dev/null"));
+	ceremony_add(&c, "--out", out);
+	return rc == RC_OK ? ceremony_run(&c, why) : rc;
 }
 
 enum cli_exit mica_authority_crl(struct cli *cli)
 {
-	char out[INIT_PATH_BYTES];
+	char out[CEREMONY_PATH_BYTES];
 	struct why why = WHY_NONE;
-	int fd = -1;
 	enum rc rc;
 
 	if (!cli_given(cli, OPT_OUT))
@@ -112,13 +372,9 @@ enum cli_exit mica_authority_crl(struct cli *cli)
 	if ((size_t)snprintf(out, sizeof(out), "%s.new",
 	            cli_value(cli, OPT_OUT)) >= sizeof(out))
 		return cli_fail(cli, RC_TOOBIG, NULL);
-	rc = open_passphrase(cli, &fd, &why);
-	if (rc == RC_OK)
-		rc = make(cli, out, fd, &why);
+	rc = make_crl(cli, out, &why);
 	if (rc == RC_OK && rename(out, cli_value(cli, OPT_OUT)) != 0)
 		rc = why_set(&why, RC_IO, "%s: %s", cli_value(cli, OPT_OUT),
 		        strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return rc == RC_OK ? CLI_OK : cli_fail(cli, rc, &why);
+	return finish(cli, rc, &why);
 }

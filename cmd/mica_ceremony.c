@@ -1,6 +1,5 @@
-/* cmd/mica_ceremony.c - what mica-signer does for mica init: keys and CA
- * certificates. No other program makes them. */
-#include "cmd/mica_init.h"
+/* cmd/mica_ceremony.c - running mica-signer --ceremony. */
+#include "cmd/mica_ceremony.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,17 +8,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
-#define KEY_TYPE "p256" /* what every device can verify */
-#define ROOT_VALIDITY "30y"
-#define ISSUING_VALIDITY "10y"
-#define ARGS_MAX 32
+#define KEY_FILE_MAX_BYTES 65536
 
 /* --- the program: beside this one, where both are built; or installed */
 static bool beside(const char *folder, char *out)
 {
-	char self[INIT_PATH_BYTES];
+	char self[CEREMONY_PATH_BYTES];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
 
@@ -30,29 +27,114 @@ static bool beside(const char *folder, char *out)
 	if (slash == NULL)
 		return false;
 	*slash = '\0';
-	return snprintf(out, INIT_PATH_BYTES, "%s/%smica-signer", self,
-	               folder) < INIT_PATH_BYTES &&
+	return snprintf(out, CEREMONY_PATH_BYTES, "%s/%smica-signer", self,
+	               folder) < CEREMONY_PATH_BYTES &&
 	        access(out, X_OK) == 0;
 }
 
-enum rc ceremony_find(char out[INIT_PATH_BYTES], struct why *why)
+static enum rc find_program(char out[CEREMONY_PATH_BYTES], struct why *why)
 {
 	if (beside("", out) || beside("../sbin/", out))
 		return RC_OK;
-	snprintf(out, INIT_PATH_BYTES, "%s", SBINDIR "/mica-signer");
+	snprintf(out, CEREMONY_PATH_BYTES, "%s", SBINDIR "/mica-signer");
 	return access(out, X_OK) == 0
 	        ? RC_OK
 	        : why_set(why, RC_NOTFOUND, "%s: %s", out, strerror(errno));
 }
 
-/* --- a passphrase for one run, which reads it to its end */
-static int passphrase_fd(const struct init *in)
+/* --- one run */
+void ceremony_begin(struct ceremony *c, const char *operation)
 {
-	size_t n = strlen(in->passphrase);
-	int fd = memfd_create("passphrase", 0);
+	*c = (struct ceremony){
+		.argv = { "mica-signer", "--ceremony", operation }, .n = 3
+	};
+}
+
+void ceremony_add(struct ceremony *c, const char *option, const char *value)
+{
+	/* The last place is for NULL: ceremony_run() finds a list that is too
+	 * long by the count. */
+	if (c->n + 2 < CEREMONY_ARGS_MAX) {
+		c->argv[c->n] = option;
+		c->argv[c->n + 1] = value;
+	}
+	c->n += value != NULL ? 2 : 1;
+}
+
+void ceremony_add_fd(struct ceremony *c, const char *option, int fd)
+{
+	if (fd < 0)
+		return;
+	if (c->n_fds == CEREMONY_FDS_MAX) {
+		close(fd);
+		c->n = CEREMONY_ARGS_MAX;
+		return;
+	}
+	c->fds[c->n_fds] = fd;
+	snprintf(c->numbers[c->n_fds], sizeof(c->numbers[0]), "%d", fd);
+	ceremony_add(c, option, c->numbers[c->n_fds++]);
+}
+
+static enum rc spawn(const char *program, const struct ceremony *c, int *status,
+        struct why *why)
+{
+	pid_t pid = fork();
+	int raw = 0;
+
+	if (pid == 0) {
+		for (size_t i = 0; i < c->n_fds; i++)
+			(void)fcntl(c->fds[i], F_SETFD, 0);
+		execv(program, (char *const *)c->argv);
+		_exit(127);
+	}
+	if (pid < 0)
+		return why_set(why, RC_IO, "fork: %s", strerror(errno));
+	while (waitpid(pid, &raw, 0) < 0)
+		if (errno != EINTR)
+			return why_set(
+			        why, RC_IO, "waitpid: %s", strerror(errno));
+	*status = WIFEXITED(raw) ? WEXITSTATUS(raw) : -1;
+	return RC_OK;
+}
+
+enum rc ceremony_run_status(struct ceremony *c, int *status, struct why *why)
+{
+	char program[CEREMONY_PATH_BYTES];
+	enum rc rc = find_program(program, why);
+
+	*status = -1;
+	if (rc == RC_OK && c->n >= CEREMONY_ARGS_MAX)
+		rc = why_set(why, RC_TOOBIG, "too many arguments");
+	if (rc == RC_OK) {
+		c->argv[c->n] = NULL;
+		fflush(stdout);
+		rc = spawn(program, c, status, why);
+	}
+	for (size_t i = 0; i < c->n_fds; i++)
+		close(c->fds[i]);
+	c->n_fds = 0;
+	return rc;
+}
+
+enum rc ceremony_run(struct ceremony *c, struct why *why)
+{
+	int status;
+	enum rc rc = ceremony_run_status(c, &status, why);
+
+	if (rc == RC_OK && status != 0)
+		rc = why_set(why, RC_IO, "mica-signer --ceremony %s failed",
+		        c->argv[2]);
+	return rc;
+}
+
+/* --- secrets */
+int ceremony_secret_fd(const char *text)
+{
+	size_t n = strlen(text);
+	int fd = memfd_create("passphrase", MFD_CLOEXEC);
 
 	if (fd >= 0 &&
-	        (write(fd, in->passphrase, n) != (ssize_t)n ||
+	        (write(fd, text, n) != (ssize_t)n ||
 	                lseek(fd, 0, SEEK_SET) != 0)) {
 		close(fd);
 		fd = -1;
@@ -60,91 +142,72 @@ static int passphrase_fd(const struct init *in)
 	return fd;
 }
 
-enum rc ceremony_run(const char *signer, char *const argv[], struct why *why)
+/* Encrypted PKCS#8 and the older form both say so in their text. */
+static bool is_encrypted(const char *path)
 {
-	int status = 0;
-	pid_t pid = fork();
+	char line[256];
+	FILE *f = fopen(path, "re");
+	size_t total = 0;
+	bool found = false;
 
-	if (pid == 0) {
-		execv(signer, argv);
-		_exit(127);
+	while (f != NULL && !found && total < KEY_FILE_MAX_BYTES &&
+	        fgets(line, sizeof(line), f) != NULL) {
+		found = strstr(line, "ENCRYPTED") != NULL;
+		total += strlen(line);
 	}
-	while (pid > 0 && waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return why_set(
-			        why, RC_IO, "waitpid: %s", strerror(errno));
-	if (pid < 0)
-		return why_set(why, RC_IO, "fork: %s", strerror(errno));
-	/* It has said itself what is wrong. */
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0
-	        ? RC_OK
-	        : why_set(why, RC_IO, "mica-signer --ceremony %s failed",
-	                  argv[2]);
+	bytes_wipe(line, sizeof(line));
+	if (f != NULL)
+		fclose(f);
+	return found;
 }
 
-/* One operation: `name VALUE` pairs up to NULL, `%` before a value for a path in
- * the work folder; with the passphrase by that option, if any. */
-static enum rc operate(const struct init *in, const char *signer,
-        const char *passphrase_option, const char *const *words,
-        struct why *why)
+static bool read_hidden(int tty, char *out, size_t size)
 {
-	char paths[4][INIT_PATH_BYTES];
-	char number[16];
-	const char *argv[ARGS_MAX] = { "mica-signer", "--ceremony" };
-	size_t n = 2, n_paths = 0;
+	struct termios before, hidden;
+	size_t n = 0;
+
+	if (tcgetattr(tty, &before) != 0)
+		return false;
+	hidden = before;
+	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	(void)tcsetattr(tty, TCSAFLUSH, &hidden);
+	while (n < size - 1 && read(tty, out + n, 1) == 1 && out[n] != '\n')
+		n++;
+	out[n] = '\0';
+	(void)tcsetattr(tty, TCSAFLUSH, &before);
+	return n > 0;
+}
+
+static int ask_at_terminal(const char *path)
+{
+	char text[CEREMONY_PASSPHRASE_MAX_BYTES + 1];
+	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	int fd = -1;
-	enum rc rc;
 
-	for (; *words != NULL; words++)
-		argv[n++] = (*words)[0] != '%'
-		        ? *words
-		        : init_path(in, *words + 1, paths[n_paths++]);
-	if (passphrase_option != NULL) {
-		fd = passphrase_fd(in);
-		if (fd < 0)
-			return why_set(
-			        why, RC_IO, "memfd: %s", strerror(errno));
-		snprintf(number, sizeof(number), "%d", fd);
-		argv[n++] = passphrase_option;
-		argv[n++] = number;
-	}
-	argv[n] = NULL;
-	rc = ceremony_run(signer, (char *const *)argv, why);
-	if (fd >= 0)
-		close(fd);
-	return rc;
+	if (tty < 0)
+		return -1;
+	(void)dprintf(tty, "Passphrase of %s: ", path);
+	if (read_hidden(tty, text, sizeof(text)))
+		fd = ceremony_secret_fd(text);
+	(void)dprintf(tty, "\n");
+	bytes_wipe(text, sizeof(text));
+	close(tty);
+	return fd;
 }
 
-enum rc init_ceremony(const struct init *in, struct why *why)
+enum rc ceremony_passphrase(const struct cli *cli, enum cli_option option,
+        const char *path, int *fd, struct why *why)
 {
-	char organization[128], root_name[128], issuing_name[128];
-	const char *const root_key[] = { "make-key", "--type", KEY_TYPE,
-		"--out", "%root/root.key", NULL };
-	const char *const root[] = { "root", "--key", "%root/root.key",
-		"--subject", organization, "--subject", root_name, "--validity",
-		ROOT_VALIDITY, "--out", "%ca/root.pem", NULL };
-	const char *const issuing_key[] = { "make-key", "--type", KEY_TYPE,
-		"--out", "%keys/issuing.key", NULL };
-	const char *const issuing[] = { "authority", "--issuer-key",
-		"%root/root.key", "--issuer-cert", "%ca/root.pem", "--key",
-		"%keys/issuing.key", "--subject", organization, "--subject",
-		issuing_name, "--validity", ISSUING_VALIDITY, "--path-length",
-		"0", "--out", "%ca/issuing.pem", NULL };
-	char signer[INIT_PATH_BYTES];
-	enum rc rc = ceremony_find(signer, why);
+	const char *file = cli_value(cli, option);
 
-	snprintf(organization, sizeof(organization), "O=%s", in->name);
-	snprintf(root_name, sizeof(root_name), "CN=%s Root CA", in->name);
-	snprintf(issuing_name, sizeof(issuing_name), "CN=%s Issuing CA",
-	        in->name);
-	if (rc == RC_OK)
-		rc = operate(in, signer, "--passphrase-fd", root_key, why);
-	if (rc == RC_OK)
-		rc = operate(in, signer, "--passphrase-fd", root, why);
-	if (rc == RC_OK)
-		rc = operate(in, signer, NULL, issuing_key, why);
-	if (rc == RC_OK)
-		rc = operate(
-		        in, signer, "--issuer-passphrase-fd", issuing, why);
-	return rc;
+	*fd = -1;
+	if (file != NULL) {
+		*fd = open(file, O_RDONLY | O_CLOEXEC);
+		if (*fd < 0)
+			return why_set(
+			        why, RC_IO, "%s: %s", file, strerror(errno));
+	} else if (is_encrypted(path)) {
+		*fd = ask_at_terminal(path);
+	}
+	return RC_OK;
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *fallback_of(const char *option)
+const char *config_fallback(const char *option)
 {
 	size_t n;
 	const struct conf_option *o = conf_options(&n);
@@ -19,7 +19,7 @@ static const char *fallback_of(const char *option)
 	return "";
 }
 
-static enum rc read_file(const char *path, struct buf *out, struct why *why)
+enum rc config_read_file(const char *path, struct buf *out, struct why *why)
 {
 	FILE *f = fopen(path, "re");
 	char part[4096];
@@ -64,7 +64,7 @@ static void find_value(struct bytes yaml, const char *option, struct buf *out)
 
 	if (errors != NULL && node_parse(&root, &arena, yaml, errors) == RC_OK)
 		text = find_text(root, option);
-	buf_add_str(out, text != NULL ? text : fallback_of(option));
+	buf_add_str(out, text != NULL ? text : config_fallback(option));
 	arena_free(&arena);
 	free(errors);
 }
@@ -74,13 +74,13 @@ static enum rc read_value(const struct cli *cli, const char *option,
         struct buf *out, bool *stands, struct why *why)
 {
 	struct buf yaml = BUF_INIT(CONF_FILE_MAX_BYTES);
-	enum rc rc = read_file(cli->config, &yaml, why);
+	enum rc rc = config_read_file(cli->config, &yaml, why);
 
 	*stands = rc == RC_OK;
 	if (rc == RC_OK)
 		find_value(buf_bytes(&yaml), option, out);
 	else if (!cli->config_given)
-		buf_add_str(out, fallback_of(option));
+		buf_add_str(out, config_fallback(option));
 	buf_free(&yaml);
 	return cli->config_given && rc != RC_OK ? rc : out->failed;
 }

@@ -75,6 +75,7 @@ static enum cli_exit read_options(
 {
 	in->dir = cli->args[0];
 	in->name = value_or(cli, OPT_NAME, NAME_DEFAULT);
+	in->root_file = cli_value(cli, OPT_ROOT);
 	in->est = value_or(cli, OPT_EST, EST_DEFAULT);
 	in->http = value_or(cli, OPT_HTTP, HTTP_DEFAULT);
 	in->metrics = value_or(cli, OPT_METRICS, METRICS_DEFAULT);
@@ -127,6 +128,8 @@ static enum rc passphrase(
 {
 	_Static_assert(sizeof(in->passphrase) > TOKEN_TEXT_CHARS, "fits");
 
+	if (in->root_file != NULL)
+		return RC_OK;
 	if (cli_given(cli, OPT_ROOT_PASSPHRASE_FILE))
 		return read_passphrase(
 		        in, cli_value(cli, OPT_ROOT_PASSPHRASE_FILE), why);
@@ -156,21 +159,20 @@ static enum rc find_users(struct init *in, struct why *why)
 }
 
 /* --- making it */
-static enum rc write_config(const struct init *in, struct why *why)
+/* Of the files that mica.yaml names, one may still be with the root. */
+static enum rc read_named(
+        void *ctx, const char *path, struct buf *out, struct why *why)
 {
-	struct buf yaml = BUF_INIT(CONF_FILE_MAX_BYTES);
-	enum rc rc;
+	const struct init *in = ctx;
+	char full[INIT_PATH_BYTES];
 
-	init_template(&yaml, in);
-	rc = yaml.failed;
-	if (rc == RC_OK)
-		rc = init_write(in, "mica.yaml", buf_bytes(&yaml), why);
-	buf_free(&yaml);
-	return rc;
+	if (in->root_file != NULL && strcmp(path, "ca/issuing.pem") == 0)
+		path = "ca/root.pem";
+	return config_read_file(init_path(in, path, full), out, why);
 }
 
 /* Held against what micad will read. */
-static enum rc check_config(const struct init *in, struct why *why)
+static enum rc check_config(struct init *in, struct bytes yaml, struct why *why)
 {
 	struct conf_errors *errors = calloc(1, sizeof(*errors));
 	struct conf *conf = NULL;
@@ -178,13 +180,28 @@ static enum rc check_config(const struct init *in, struct why *why)
 	enum rc rc = RC_NOMEM;
 
 	if (errors != NULL)
-		rc = conf_load_file(
-		        &conf, init_path(in, "mica.yaml", path), errors);
+		rc = conf_load(&conf, init_path(in, "mica.yaml", path), yaml,
+		        read_named, in, errors);
 	if (rc == RC_CONFIG && errors->n > 0)
 		why_set(why, rc, "mica.yaml:%u: %s: %s", errors->list[0].line,
 		        errors->list[0].path, errors->list[0].text);
 	conf_free(conf);
 	free(errors);
+	return rc;
+}
+
+static enum rc write_config(struct init *in, struct why *why)
+{
+	struct buf yaml = BUF_INIT(CONF_FILE_MAX_BYTES);
+	enum rc rc;
+
+	init_template(&yaml, in);
+	rc = yaml.failed;
+	if (rc == RC_OK)
+		rc = check_config(in, buf_bytes(&yaml), why);
+	if (rc == RC_OK)
+		rc = init_write(in, "mica.yaml", buf_bytes(&yaml), why);
+	buf_free(&yaml);
 	return rc;
 }
 
@@ -197,8 +214,6 @@ static enum rc make_all(struct init *in, struct why *why)
 	if (rc == RC_OK)
 		rc = write_config(in, why);
 	if (rc == RC_OK)
-		rc = check_config(in, why);
-	if (rc == RC_OK)
 		rc = init_settle(in, why);
 	if (rc != RC_OK)
 		init_clean(in);
@@ -208,24 +223,27 @@ static enum rc make_all(struct init *in, struct why *why)
 /* --- saying what was made */
 static void show_json(const struct init *in)
 {
-	json_t *o = json_pack("{s:s, s:o, s:o, s:o, s:o}", "dir", in->dir,
-	        "config", json_sprintf("%s/mica.yaml", in->dir), "root",
+	json_t *o = json_pack("{s:s, s:o, s:o, s:o}", "dir", in->dir, "config",
+	        json_sprintf("%s/mica.yaml", in->dir), "root",
 	        json_sprintf("%s/ca/root.pem", in->dir), "issuing",
-	        json_sprintf("%s/ca/issuing.pem", in->dir), "root_key",
-	        json_sprintf("%s/root/root.key", in->dir));
+	        json_sprintf("%s/ca/issuing.pem", in->dir));
 
+	if (in->root_file != NULL)
+		json_object_set_new(o, "request",
+		        json_sprintf("%s/issuing.req.pem", in->dir));
+	else
+		json_object_set_new(o, "root_key",
+		        json_sprintf("%s/root/root.key", in->dir));
 	if (in->passphrase_made)
 		json_object_set_new(
 		        o, "root_passphrase", json_string(in->passphrase));
 	print_json_new(o);
 }
 
-static void show(const struct init *in)
+static void show_online(const struct init *in)
 {
 	const char *d = in->dir;
 
-	printf("%s/mica.yaml        the configuration\n", d);
-	printf("%s/ca/root.pem      what devices and services trust\n", d);
 	printf("%s/ca/issuing.pem   the CA that issues; its key is in keys/\n",
 	        d);
 	printf("%s/root/root.key    the root's key, encrypted\n", d);
@@ -236,9 +254,36 @@ static void show(const struct init *in)
 		        in->passphrase);
 	printf("\nmicad never reads %s/root. Move it offline, to a medium in "
 	       "a safe, and\nkeep a second copy: it makes the next issuing "
-	       "CA.\n"
-	       "\nStart the CA:  micad -c %s/mica.yaml\n",
-	        d, d);
+	       "CA.\n",
+	        d);
+}
+
+static void show_offline(const struct init *in)
+{
+	const char *d = in->dir;
+
+	printf("%s/keys             the issuing CA's key\n", d);
+	printf("%s/issuing.req.pem  the request for its certificate\n", d);
+	printf("\nTake the request to the machine that has the root's key:\n"
+	       "    mica authority sign issuing.req.pem --out issuing.pem "
+	       "--key root.key --file root.pem\n"
+	       "and bring the certificate back:\n"
+	       "    mica --config %s/mica.yaml authority install factory "
+	       "issuing.pem\n",
+	        d);
+}
+
+static void show(const struct init *in)
+{
+	const char *d = in->dir;
+
+	printf("%s/mica.yaml        the configuration\n", d);
+	printf("%s/ca/root.pem      what devices and services trust\n", d);
+	if (in->root_file != NULL)
+		show_offline(in);
+	else
+		show_online(in);
+	printf("\nStart the CA:  micad -c %s/mica.yaml\n", d);
 }
 
 /* A key without the passphrase that nobody saw would be worth nothing. */

@@ -16,6 +16,8 @@ struct init {
 	size_t n_est_names;
 	char passphrase[INIT_PASSPHRASE_MAX_BYTES + 1]; /* of the root key */
 	bool passphrase_made;
+	/* A root that is kept elsewhere: its certificate. NULL: make one. */
+	const char *root_file;
 	bool as_root; /* the keys get an owner of their own: */
 	uid_t signer_uid;
 	gid_t signer_gid;
@@ -42,11 +44,5 @@ const char *init_path(const struct init *in, const char *name, char *out);
 
 /* Keys and certificates, by mica-signer --ceremony. */
 MUST_CHECK enum rc init_ceremony(const struct init *in, struct why *why);
-
-/* That program, and one run of it: argv[2] is the operation. What is wrong it
- * says itself. */
-MUST_CHECK enum rc ceremony_find(char out[INIT_PATH_BYTES], struct why *why);
-MUST_CHECK enum rc ceremony_run(
-        const char *signer, char *const argv[], struct why *why);
 
 #endif

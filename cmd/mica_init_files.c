@@ -13,18 +13,28 @@
 static const struct part {
 	const char *name;
 	mode_t mode; /* of a folder; 0: a file */
+	/* Only with a root that is kept elsewhere, or only without one */
+	bool offline, online;
 } parts[] = {
-	{ "ca", 0755 },
-	{ "keys", 0700 },
-	{ "root", 0700 },
-	{ "mica.yaml", 0 },
+	{ "ca", 0755, false, false },
+	{ "keys", 0700, false, false },
+	{ "root", 0700, false, true },
+	{ "issuing.req.pem", 0, true, false },
+	{ "issuing.req.pem.transcript", 0, true, false },
+	{ "mica.yaml", 0, false, false },
 };
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
 
 /* What may stand in them when it is cleaned up. */
 static const char *const files[] = { "ca/root.pem", "ca/issuing.pem",
-	"keys/issuing.key", "root/root.key", "mica.yaml" };
+	"keys/issuing.key", "root/root.key", "issuing.req.pem",
+	"issuing.req.pem.transcript", "mica.yaml" };
 #define FILES (sizeof(files) / sizeof(files[0]))
+
+static bool is_made(const struct init *in, const struct part *p)
+{
+	return in->root_file != NULL ? !p->online : !p->offline;
+}
 
 static enum rc failed(const char *path, struct why *why)
 {
@@ -89,7 +99,7 @@ enum rc init_folders(struct init *in, struct why *why)
 		in->work[0] = '\0';
 	}
 	for (size_t i = 0; rc == RC_OK && i < PARTS; i++)
-		if (parts[i].mode != 0 &&
+		if (parts[i].mode != 0 && is_made(in, &parts[i]) &&
 		        mkdir(init_path(in, parts[i].name, path),
 		                parts[i].mode) != 0)
 			rc = failed(path, why);
@@ -132,6 +142,8 @@ static bool move(const struct init *in, size_t i, bool back, struct why *why)
 {
 	char from[INIT_PATH_BYTES], to[INIT_PATH_BYTES];
 
+	if (!is_made(in, &parts[i]))
+		return true;
 	init_path(in, parts[i].name, from);
 	if (place(in, parts[i].name, to, why) != RC_OK)
 		return false;

@@ -158,6 +158,12 @@ void supervisor_floor(struct supervisor *s, int64_t floor_s);
 /* generation_tls_key(g) follows. */
 void supervisor_want_tls_key(struct supervisor *s, struct generation *g);
 
+/* --- key_match.c */
+/* Is each authority's key, among those that the signer loaded, the one in its
+ * certificate? RC_CONFIG: why names authority, key and certificate. */
+MUST_CHECK enum rc key_match(const struct conf *conf,
+        const struct proto_key_entry *keys, size_t n, struct why *why);
+
 /* --- responders.c */
 MUST_CHECK enum rc responders_init(struct generation *g);
 void responders_clear(struct generation *g);

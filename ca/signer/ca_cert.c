@@ -385,11 +385,11 @@ enum rc ca_cert_sign(struct buf *out, struct vault *vault, size_t signer,
 	enum rc rc = ca_cert_check(o, why);
 
 	if (!rc)
-		rc = vault_hand_new(&hand, vault);
+		rc = vault_hand_new(&hand, vault, key->token);
 	if (!rc)
 		rc = build_tbs(&tbs, o, key->alg);
 	if (!rc)
-		rc = vault_sign(hand, key, buf_bytes(&tbs), &signature);
+		rc = vault_sign(hand, key, buf_bytes(&tbs), &signature, why);
 	if (rc)
 		goto out;
 	cert = der_begin(out, DER_SEQUENCE);

@@ -294,14 +294,14 @@ static enum rc sign_entries(struct buf *out, struct vault *vault,
 	struct buf tbs = BUF_INIT(CA_CRL_MAX_BYTES);
 	struct vault_hand *hand = NULL;
 	size_t start = out->n, crl;
-	enum rc rc = vault_hand_new(&hand, vault);
+	enum rc rc = vault_hand_new(&hand, vault, key->token);
 
 	if (!rc)
 		rc = build_tbs(&tbs, o, all, key->alg);
 	if (!rc)
 		rc = check_tbs(buf_bytes(&tbs), o, key->alg, why);
 	if (!rc)
-		rc = vault_sign(hand, key, buf_bytes(&tbs), &signature);
+		rc = vault_sign(hand, key, buf_bytes(&tbs), &signature, why);
 	if (rc)
 		goto out;
 	crl = der_begin(out, DER_SEQUENCE);

@@ -99,12 +99,12 @@ enum rc ca_csr_sign(struct buf *out, struct vault *vault, size_t key,
 	struct buf info = BUF_INIT(CA_CSR_MAX_BYTES);
 	struct vault_hand *hand = NULL;
 	size_t start = out->n, csr;
-	enum rc rc = vault_hand_new(&hand, vault);
+	enum rc rc = vault_hand_new(&hand, vault, k->token);
 
 	if (!rc)
 		rc = build_info(&info, k, subject, path_length);
 	if (!rc)
-		rc = vault_sign(hand, k, buf_bytes(&info), &signature);
+		rc = vault_sign(hand, k, buf_bytes(&info), &signature, why);
 	if (rc)
 		goto out;
 	csr = der_begin(out, DER_SEQUENCE);

@@ -7,6 +7,7 @@
 #include "ca/signer/ceremony_args.h"
 #include "ca/signer/ceremony_file.h"
 #include "ca/signer/ceremony_ops.h"
+#include "ca/signer/transcript.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -73,6 +74,27 @@ enum rc ceremony_load_issuer(struct ca_issuer **out, const char *path,
 	return rc;
 }
 
+static enum rc write_root_transcript(const struct args *a,
+        const struct vault_key *key, struct bytes der, struct why *why)
+{
+	struct buf t = BUF_INIT(TRANSCRIPT_MAX_BYTES);
+	enum rc rc;
+
+	transcript_begin(&t, "mica-signer", "mica ceremony: a root is made");
+	transcript_section(&t, "Key");
+	transcript_line(&t, "Where:", "%s", a->key);
+	transcript_line(&t, "Encrypted:", "%s",
+	        a->passphrase_fd >= 0 ? "by a passphrase" : "no");
+	transcript_key(&t, key->spki);
+	transcript_line(&t, "Written to:", "%s", a->out);
+	transcript_cert(&t, "Certificate (DER; PEM below)", der);
+	rc = transcript_end(&t);
+	if (!rc)
+		rc = ceremony_write(a->transcript, 0644, buf_bytes(&t), why);
+	buf_free(&t);
+	return rc;
+}
+
 static enum rc write_cert(const struct args *a, struct vault *v, size_t signer,
         struct ca_cert_opts *o, struct why *why)
 {
@@ -90,6 +112,9 @@ static enum rc write_cert(const struct args *a, struct vault *v, size_t signer,
 		rc = ceremony_pem(&pem, "CERTIFICATE", buf_bytes(&der));
 	if (!rc)
 		rc = ceremony_write(a->out, 0644, buf_bytes(&pem), why);
+	if (!rc && a->transcript)
+		rc = write_root_transcript(
+		        a, vault_at(v, signer), buf_bytes(&der), why);
 	buf_free(&subject);
 	buf_free(&der);
 	buf_free(&pem);
@@ -200,7 +225,9 @@ static const struct operation {
 	{ "root",
 	        BIT(OPT_KEY) | BIT(OPT_SUBJECT) | BIT(OPT_VALIDITY) |
 	                BIT(OPT_OUT),
-	        BIT(OPT_PASSPHRASE_FD) | BIT(OPT_PATH_LENGTH), make_root },
+	        BIT(OPT_PASSPHRASE_FD) | BIT(OPT_PATH_LENGTH) |
+	                BIT(OPT_TRANSCRIPT),
+	        make_root },
 	{ "authority",
 	        BIT(OPT_ISSUER_KEY) | BIT(OPT_ISSUER_CERT) | BIT(OPT_KEY) |
 	                BIT(OPT_SUBJECT) | BIT(OPT_VALIDITY) |

@@ -134,9 +134,9 @@ static enum rc prove(struct vault *v, EVP_PKEY *pkey, struct why *why)
 		rc = why_set(
 		        why, RC_CONFLICT, "the certificate is for another key");
 	if (!rc)
-		rc = vault_hand_new(&hand, v);
+		rc = vault_hand_new(&hand, v, key->token);
 	if (!rc)
-		rc = vault_sign(hand, key, buf_bytes(&data), &signature);
+		rc = vault_sign(hand, key, buf_bytes(&data), &signature, why);
 	if (!rc &&
 	        !verifies(pkey, key->type, key->alg, buf_bytes(&data),
 	                buf_bytes(&signature)))

@@ -21,7 +21,9 @@ static const char usage[] =
         "usage: mica-signer --serve --control-fd=N\n"
         "           --keeper-fd=N ... --client-fd=N ...\n"
         "           --keys-fd=N --key=NAME:FILE[:PASSPHRASE-FILE] ...\n"
-        "           [--listener-key=FILE]\n"
+        "           --token-key=NAME --uri=URI --module=PATH\n"
+        "           [--pin-file=FILE|--pin-fd=N] [--sessions=N] ...\n"
+        "           [--pss] [--listener-key=FILE]\n"
         "           [--uid=N --gid=N] [--threads=N]\n"
         "           [--metrics-fd=N --metrics-row=N]\n"
         "           [--log-level=LEVEL] [--log-form=text|json]\n"
@@ -36,6 +38,13 @@ enum option_id {
 	OPT_KEEPER_FD,
 	OPT_KEYS_FD,
 	OPT_KEY,
+	OPT_TOKEN_KEY,
+	OPT_URI,
+	OPT_MODULE,
+	OPT_PIN_FILE,
+	OPT_PIN_FD,
+	OPT_SESSIONS,
+	OPT_PSS,
 	OPT_LISTENER_KEY,
 	OPT_UID,
 	OPT_GID,
@@ -53,6 +62,13 @@ static const struct option options[] = {
 	{ "keeper-fd", required_argument, NULL, OPT_KEEPER_FD },
 	{ "keys-fd", required_argument, NULL, OPT_KEYS_FD },
 	{ "key", required_argument, NULL, OPT_KEY },
+	{ "token-key", required_argument, NULL, OPT_TOKEN_KEY },
+	{ "uri", required_argument, NULL, OPT_URI },
+	{ "module", required_argument, NULL, OPT_MODULE },
+	{ "pin-file", required_argument, NULL, OPT_PIN_FILE },
+	{ "pin-fd", required_argument, NULL, OPT_PIN_FD },
+	{ "sessions", required_argument, NULL, OPT_SESSIONS },
+	{ "pss", no_argument, NULL, OPT_PSS },
 	{ "listener-key", required_argument, NULL, OPT_LISTENER_KEY },
 	{ "uid", required_argument, NULL, OPT_UID },
 	{ "gid", required_argument, NULL, OPT_GID },
@@ -100,11 +116,62 @@ static bool add_key(struct serve_opts *o, char *text)
 	passphrase = strchr(file, ':');
 	if (passphrase)
 		*passphrase++ = '\0';
-	*k = (struct serve_key){ text, file, passphrase };
+	*k = (struct serve_key){ .name = text,
+		.file = file,
+		.passphrase_file = passphrase,
+		.pin_fd = -1 };
 	o->n_keys++;
 	return proto_name_ok(k->name) && secret_file_name_ok(k->file) &&
 	        (!k->passphrase_file ||
 	                secret_file_name_ok(k->passphrase_file));
+}
+
+static bool add_token_key(struct serve_opts *o, const char *name)
+{
+	if (o->n_keys == PROTO_KEYS_MAX)
+		return false;
+	o->keys[o->n_keys++] = (struct serve_key){ .name = name,
+		.uri = "",
+		.module = "",
+		.pin_fd = -1,
+		.sessions = SERVE_SESSIONS };
+	return proto_name_ok(name);
+}
+
+/* What is said of the last --token-key. */
+static bool token_option(struct serve_opts *o, int id, const char *text)
+{
+	struct serve_key *k = o->n_keys > 0 ? &o->keys[o->n_keys - 1] : NULL;
+	uint64_t n = 0;
+
+	if (!k || !k->uri)
+		return false;
+	switch (id) {
+	case OPT_URI:
+		k->uri = text;
+		return true;
+	case OPT_MODULE:
+		k->module = text;
+		return true;
+	case OPT_PIN_FILE:
+		k->pin_file = text;
+		return secret_file_name_ok(text);
+	case OPT_PIN_FD:
+		return k->pin_fd < 0 && descriptor(text, &k->pin_fd);
+	default:
+		if (!number(text, 1, VAULT_SESSIONS_MAX, &n))
+			return false;
+		k->sessions = (unsigned)n;
+		return true;
+	}
+}
+
+static bool use_pss(struct serve_opts *o)
+{
+	if (o->n_keys == 0)
+		return false;
+	o->keys[o->n_keys - 1].pss = true;
+	return true;
 }
 
 static bool word(const char *text, const char *const *words, int *out)
@@ -155,8 +222,20 @@ static bool apply(struct serve_opts *o, struct ids *ids, int id, char *text)
 		return o->keys_fd < 0 && descriptor(text, &o->keys_fd);
 	case OPT_KEY:
 		return add_key(o, text);
+	case OPT_TOKEN_KEY:
+		return add_token_key(o, text);
+	case OPT_URI:
+	case OPT_MODULE:
+	case OPT_PIN_FILE:
+	case OPT_PIN_FD:
+	case OPT_SESSIONS:
+		return token_option(o, id, text);
+	case OPT_PSS:
+		return use_pss(o);
 	case OPT_LISTENER_KEY:
-		o->listener = (struct serve_key){ "listener", text, NULL };
+		o->listener = (struct serve_key){
+			.name = "listener", .file = text, .pin_fd = -1
+		};
 		return secret_file_name_ok(text);
 	case OPT_UID:
 		ids->uid = number(text, 0, UINT32_MAX - 1, &n);

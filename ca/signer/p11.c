@@ -219,6 +219,11 @@ const char *p11_token_label(const struct p11_token *t)
 	return t->label;
 }
 
+bool p11_token_pin_is(const struct p11_token *t, struct bytes pin)
+{
+	return bytes_eq_secret(bytes_of(t->pin, t->n_pin), pin);
+}
+
 const CK_FUNCTION_LIST *p11_functions(const struct p11_token *t)
 {
 	return t->module->f;

@@ -70,6 +70,7 @@ MUST_CHECK enum rc p11_token_open(struct p11_token **out, struct p11_module *m,
 void p11_token_close(struct p11_token *t); /* NULL is a no-op */
 /* Its label, as the token has it. Borrowed. */
 const char *p11_token_label(const struct p11_token *t);
+bool p11_token_pin_is(const struct p11_token *t, struct bytes pin);
 const CK_FUNCTION_LIST *p11_functions(const struct p11_token *t);
 CK_SLOT_ID p11_token_slot(const struct p11_token *t);
 /* Look for the token again, as at p11_token_open(): after a loss it may be in

@@ -17,6 +17,8 @@ struct p11_module {
 
 MUST_CHECK enum rc p11_uri_copy(
         struct p11_uri **out, const struct p11_uri *uri);
+/* Whether it says no other class of object. */
+bool p11_uri_is_private(const struct p11_uri *uri);
 /* Whether uri is silent about that, or says the same. */
 bool p11_uri_is_slot(const struct p11_uri *uri, CK_SLOT_ID id,
         const CK_SLOT_INFO *slot, const CK_TOKEN_INFO *token);

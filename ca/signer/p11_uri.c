@@ -85,6 +85,17 @@ struct bytes p11_uri_id(const struct p11_uri *uri)
 	return attribute(uri, CKA_ID);
 }
 
+bool p11_uri_is_private(const struct p11_uri *uri)
+{
+	const CK_ATTRIBUTE *a = p11_kit_uri_get_attribute(uri->kit, CKA_CLASS);
+	CK_OBJECT_CLASS class;
+
+	if (!a || a->ulValueLen != sizeof(class))
+		return a == NULL;
+	memcpy(&class, a->pValue, sizeof(class));
+	return class == CKO_PRIVATE_KEY;
+}
+
 bool p11_uri_is_slot(const struct p11_uri *uri, CK_SLOT_ID id,
         const CK_SLOT_INFO *slot, const CK_TOKEN_INFO *token)
 {

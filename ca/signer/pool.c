@@ -1,37 +1,19 @@
-/* ca/signer/pool.c - the threads that check and sign. */
-#include "ca/signer/pool.h"
+/* ca/signer/pool.c - crews of threads, and the way in and out. */
+#include "ca/signer/pool_private.h"
 
-#include <pthread.h>
+#include "base/clock.h"
+
 #include <stdlib.h>
+#include <time.h>
 
 /* What a thread takes at once at most: an answer waits for its batch, and 32
  * ECDSA signatures take 0.5 ms. */
 #define TAKE_MAX 32
+#define WATCH_MS 250
+/* Threads that are not in a module end at once. */
+#define JOIN_MAX_S 3
 
-struct queue {
-	struct job *head, *last;
-	size_t n;
-};
-
-struct pool {
-	struct loop *loop;
-	struct vault *vault;
-	struct rules *rules;
-	pool_done_fn *done;
-	struct loop_task kick, deliver;
-	struct queue fresh; /* the loop's own: put in during this turn */
-	pthread_mutex_t lock;
-	pthread_cond_t more;
-	/* under the lock */
-	struct queue waiting, finished;
-	unsigned n_idle;
-	bool delivering; /* deliver is posted */
-	bool stopping;
-	pthread_t threads[POOL_THREADS_MAX];
-	unsigned n_threads, n_started;
-};
-
-static void queue_add(struct queue *q, struct job *job)
+void queue_add(struct queue *q, struct job *job)
 {
 	job->next = NULL;
 	if (q->last)
@@ -42,8 +24,16 @@ static void queue_add(struct queue *q, struct job *job)
 	q->n++;
 }
 
-/* All of from to the end of q; from is empty then. */
-static void queue_join(struct queue *q, struct queue *from)
+void queue_push(struct queue *q, struct job *job)
+{
+	job->next = q->head;
+	q->head = job;
+	if (!q->last)
+		q->last = job;
+	q->n++;
+}
+
+void queue_join(struct queue *q, struct queue *from)
 {
 	if (!from->head)
 		return;
@@ -56,7 +46,7 @@ static void queue_join(struct queue *q, struct queue *from)
 	*from = (struct queue){ 0 };
 }
 
-static struct job *queue_pop(struct queue *q)
+struct job *queue_pop(struct queue *q)
 {
 	struct job *job = q->head;
 
@@ -69,90 +59,104 @@ static struct job *queue_pop(struct queue *q)
 
 /* --- on a thread */
 
-static void work(struct pool *p, struct vault_hand *hand, struct job *job)
+static void work(const struct pool *p, struct vault_hand *hand, struct job *job)
 {
 	struct rules_verdict v;
 
 	job->rc = rules_check(
-	        p->rules, job->key, job->purpose, job->tbs, &v, &job->why);
+	        p->o.rules, job->key, job->purpose, job->tbs, &v, &job->why);
 	if (job->rc)
 		return;
 	job->why = WHY_NONE;
-	job->rc = vault_sign(hand, v.use, v.data, &job->signature);
+	job->rc = vault_sign(hand, v.use, v.data, &job->signature, &job->why);
 	vault_key_unref(v.use);
-	if (job->rc)
-		(void)why_set(&job->why, job->rc, "the key did not sign");
 }
 
 /* Wait for jobs and take this thread's share of them. Empty: the end. */
-static struct queue take(struct pool *p)
+static struct queue take(struct crew *c)
 {
 	struct queue mine = { 0 };
 	size_t share;
 
-	(void)pthread_mutex_lock(&p->lock);
-	while (p->waiting.n == 0 && !p->stopping) {
-		p->n_idle++;
-		(void)pthread_cond_wait(&p->more, &p->lock);
-		p->n_idle--;
+	(void)pthread_mutex_lock(&c->lock);
+	while (c->waiting.n == 0 && !c->stopping) {
+		c->n_idle++;
+		(void)pthread_cond_wait(&c->more, &c->lock);
+		c->n_idle--;
 	}
-	share = p->waiting.n / p->n_threads;
+	share = c->waiting.n / c->n_threads;
 	share = share < 1 ? 1 : share > TAKE_MAX ? TAKE_MAX : share;
-	while (mine.n < share && p->waiting.n > 0)
-		queue_add(&mine, queue_pop(&p->waiting));
-	(void)pthread_mutex_unlock(&p->lock);
+	while (mine.n < share && c->waiting.n > 0)
+		queue_add(&mine, queue_pop(&c->waiting));
+	(void)pthread_mutex_unlock(&c->lock);
 	return mine;
 }
 
-static void give_back(struct pool *p, struct queue *mine)
+void pool_give_back(struct pool *p, struct queue *mine)
 {
 	bool post;
 
 	(void)pthread_mutex_lock(&p->lock);
 	queue_join(&p->finished, mine);
-	post = !p->delivering;
-	p->delivering = true;
+	post = !p->delivering && p->finished.n > 0;
+	p->delivering = p->delivering || post;
 	(void)pthread_mutex_unlock(&p->lock);
 	if (post)
-		loop_post(p->loop, &p->deliver);
+		loop_post(p->o.loop, &p->deliver);
 }
 
-struct thread_start {
-	struct pool *pool;
-	struct vault_hand *hand;
-};
+void pool_die(struct pool *p, enum rc rc, const struct why *why)
+{
+	bool post;
+
+	(void)pthread_mutex_lock(&p->lock);
+	post = p->dead == RC_OK;
+	if (post) {
+		p->dead = rc;
+		p->dead_why = *why;
+	}
+	(void)pthread_mutex_unlock(&p->lock);
+	if (post)
+		loop_post(p->o.loop, &p->die);
+}
 
 static void *run(void *ctx)
 {
-	struct thread_start *start = ctx;
-	struct vault_hand *hand = start->hand;
-	struct pool *p = start->pool;
+	struct mate *m = ctx;
+	struct pool *p = m->crew->pool;
 	struct queue mine;
 
-	free(start);
-	for (mine = take(p); mine.n > 0; mine = take(p)) {
+	for (mine = take(m->crew); mine.n > 0; mine = take(m->crew)) {
 		for (struct job *job = mine.head; job; job = job->next)
-			work(p, hand, job);
-		give_back(p, &mine);
+			work(p, m->hand, job);
+		pool_give_back(p, &mine);
 	}
-	vault_hand_free(hand);
 	return NULL;
 }
 
 /* --- on the loop */
 
+static void kick(struct crew *c)
+{
+	size_t wake = c->fresh.n;
+
+	if (wake == 0)
+		return;
+	(void)pthread_mutex_lock(&c->lock);
+	queue_join(&c->waiting, &c->fresh);
+	if (wake > c->n_idle)
+		wake = c->n_idle;
+	(void)pthread_mutex_unlock(&c->lock);
+	for (size_t i = 0; i < wake; i++)
+		(void)pthread_cond_signal(&c->more);
+}
+
 static void on_kick(void *ctx)
 {
 	struct pool *p = ctx;
-	size_t wake = p->fresh.n;
 
-	(void)pthread_mutex_lock(&p->lock);
-	queue_join(&p->waiting, &p->fresh);
-	if (wake > p->n_idle)
-		wake = p->n_idle;
-	(void)pthread_mutex_unlock(&p->lock);
-	for (size_t i = 0; i < wake; i++)
-		(void)pthread_cond_signal(&p->more);
+	for (size_t i = 0; i < p->n_crews; i++)
+		kick(&p->crews[i]);
 }
 
 static void on_deliver(void *ctx)
@@ -166,40 +170,89 @@ static void on_deliver(void *ctx)
 	p->delivering = false;
 	(void)pthread_mutex_unlock(&p->lock);
 	while (done.n > 0)
-		p->done(queue_pop(&done));
+		p->o.done(queue_pop(&done));
+}
+
+static void on_die(void *ctx)
+{
+	struct pool *p = ctx;
+
+	p->o.dead(p->o.ctx, p->dead, &p->dead_why);
+}
+
+static void on_watch(void *ctx)
+{
+	struct pool *p = ctx;
+
+	for (size_t i = 1; i < p->n_crews; i++)
+		token_watch(&p->crews[i]);
+	loop_timer_set_ms(p->watch, WATCH_MS);
+}
+
+static struct crew *crew_for(struct pool *p, size_t key)
+{
+	size_t token = key < vault_count(p->o.vault)
+	        ? vault_at(p->o.vault, key)->token
+	        : 0;
+
+	return &p->crews[token];
 }
 
 void pool_put(struct pool *p, struct job *job)
 {
-	if (p->fresh.n == 0)
-		loop_post(p->loop, &p->kick);
-	queue_add(&p->fresh, job);
+	bool idle = true;
+
+	for (size_t i = 0; idle && i < p->n_crews; i++)
+		idle = p->crews[i].fresh.n == 0;
+	if (idle)
+		loop_post(p->o.loop, &p->kick);
+	job->since_us = clock_mono_us();
+	queue_add(&crew_for(p, job->key)->fresh, job);
 }
 
-static enum rc start_thread(struct pool *p)
-{
-	struct thread_start *start = calloc(1, sizeof(*start));
-	enum rc rc;
+/* --- start and end */
 
-	if (!start)
-		return RC_NOMEM;
-	start->pool = p;
-	rc = vault_hand_new(&start->hand, p->vault);
-	if (!rc &&
-	        pthread_create(&p->threads[p->n_started], NULL, run, start) !=
-	                0)
-		rc = RC_IO;
-	if (rc) {
-		vault_hand_free(start->hand);
-		free(start);
-		return rc;
+static void crew_init(struct crew *c, struct pool *p, size_t token)
+{
+	pthread_condattr_t attr;
+
+	c->pool = p;
+	c->token = token;
+	c->n_threads = token == 0 ? p->o.n_threads
+	                          : vault_token_sessions(p->o.vault, token);
+	c->label = token == 0 ? "" : vault_token_label(p->o.vault, token);
+	(void)pthread_mutex_init(&c->lock, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&c->more, &attr);
+	(void)pthread_condattr_destroy(&attr);
+}
+
+static enum rc crew_start(struct crew *c)
+{
+	while (c->n_started < c->n_threads) {
+		struct mate *m = &c->mates[c->n_started];
+		enum rc rc;
+
+		m->crew = c;
+		rc = vault_hand_new(&m->hand, c->pool->o.vault, c->token);
+		/* The session of the start is there for one of them. */
+		if (!rc && c->n_started == 0 && c->token > 0)
+			rc = vault_hand_open(m->hand, NULL);
+		if (!rc &&
+		        pthread_create(&m->thread, NULL,
+		                c->token == 0 ? run : token_run, m) != 0)
+			rc = RC_IO;
+		if (rc) {
+			vault_hand_free(m->hand);
+			return rc;
+		}
+		c->n_started++;
 	}
-	p->n_started++;
 	return RC_OK;
 }
 
-enum rc pool_new(struct pool **out, struct loop *loop, struct vault *vault,
-        struct rules *rules, unsigned n_threads, pool_done_fn *done)
+enum rc pool_new(struct pool **out, const struct pool_opts *o)
 {
 	struct pool *p = calloc(1, sizeof(*p));
 	enum rc rc = RC_OK;
@@ -207,35 +260,69 @@ enum rc pool_new(struct pool **out, struct loop *loop, struct vault *vault,
 	*out = NULL;
 	if (!p)
 		return RC_NOMEM;
-	p->loop = loop;
-	p->vault = vault;
-	p->rules = rules;
-	p->done = done;
+	p->o = *o;
 	p->kick = (struct loop_task){ on_kick, p, NULL };
 	p->deliver = (struct loop_task){ on_deliver, p, NULL };
-	p->n_threads = n_threads;
+	p->die = (struct loop_task){ on_die, p, NULL };
 	(void)pthread_mutex_init(&p->lock, NULL);
-	(void)pthread_cond_init(&p->more, NULL);
-	while (p->n_started < n_threads && !rc)
-		rc = start_thread(p);
+	p->crews = calloc(1 + vault_tokens(o->vault), sizeof(*p->crews));
+	if (!p->crews)
+		rc = RC_NOMEM;
+	for (; !rc && p->n_crews <= vault_tokens(o->vault); p->n_crews++)
+		crew_init(&p->crews[p->n_crews], p, p->n_crews);
+	if (!rc && p->n_crews > 1) {
+		rc = loop_timer_new(&p->watch, o->loop, on_watch, p);
+		if (!rc)
+			loop_timer_set_ms(p->watch, WATCH_MS);
+	}
+	for (size_t i = 0; !rc && i < p->n_crews; i++)
+		rc = crew_start(&p->crews[i]);
 	if (rc)
-		pool_free(p);
+		(void)!pool_free(p);
 	else
 		*out = p;
 	return rc;
 }
 
-void pool_free(struct pool *p)
+static void crew_stop(struct crew *c)
 {
+	(void)pthread_mutex_lock(&c->lock);
+	c->stopping = true;
+	(void)pthread_cond_broadcast(&c->more);
+	(void)pthread_mutex_unlock(&c->lock);
+}
+
+static bool crew_join(struct crew *c, const struct timespec *until)
+{
+	for (; c->n_started > 0; c->n_started--) {
+		struct mate *m = &c->mates[c->n_started - 1];
+
+		if (pthread_timedjoin_np(m->thread, NULL, until) != 0)
+			return false;
+		vault_hand_free(m->hand);
+	}
+	(void)pthread_cond_destroy(&c->more);
+	(void)pthread_mutex_destroy(&c->lock);
+	return true;
+}
+
+bool pool_free(struct pool *p)
+{
+	struct timespec until;
+
 	if (!p)
-		return;
-	(void)pthread_mutex_lock(&p->lock);
-	p->stopping = true;
-	(void)pthread_mutex_unlock(&p->lock);
-	(void)pthread_cond_broadcast(&p->more);
-	for (unsigned i = 0; i < p->n_started; i++)
-		(void)pthread_join(p->threads[i], NULL);
-	(void)pthread_cond_destroy(&p->more);
+		return true;
+	loop_timer_free(p->watch);
+	p->watch = NULL;
+	for (size_t i = 0; i < p->n_crews; i++)
+		crew_stop(&p->crews[i]);
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += JOIN_MAX_S;
+	for (size_t i = 0; i < p->n_crews; i++)
+		if (!crew_join(&p->crews[i], &until))
+			return false;
 	(void)pthread_mutex_destroy(&p->lock);
+	free(p->crews);
 	free(p);
+	return true;
 }

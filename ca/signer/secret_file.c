@@ -109,12 +109,18 @@ enum rc secret_file_read(
 	return rc;
 }
 
+void secret_file_strip(struct buf *content)
+{
+	if (content->n > 0 && content->p[content->n - 1] == '\n')
+		content->n--;
+}
+
 enum rc secret_file_read_line(
         int dir_fd, const char *name, struct buf *out, struct why *why)
 {
 	enum rc rc = secret_file_read(dir_fd, name, out, why);
 
-	if (!rc && out->n > 0 && out->p[out->n - 1] == '\n')
-		out->n--;
+	if (!rc)
+		secret_file_strip(out);
 	return rc;
 }

@@ -15,6 +15,8 @@ MUST_CHECK enum rc secret_file_read(
 /* As secret_file_read, less one trailing newline. */
 MUST_CHECK enum rc secret_file_read_line(
         int dir_fd, const char *name, struct buf *out, struct why *why);
+/* Less one trailing newline. */
+void secret_file_strip(struct buf *content);
 /* What fd holds, to its end. Errors: RC_IO RC_TOOBIG RC_NOMEM. */
 MUST_CHECK enum rc secret_file_read_fd(
         int fd, const char *name, struct buf *out, struct why *why);

@@ -9,8 +9,11 @@
 #include "base/sandbox.h"
 #include "ca/signer/clients.h"
 #include "ca/signer/control.h"
+#include "ca/signer/secret_file.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -51,8 +54,15 @@ static enum signer_exit failed(const char *what, enum rc rc,
 	return status;
 }
 
-static enum signer_exit key_status(enum rc rc)
+static enum signer_exit token_status(enum rc rc)
 {
+	return rc == RC_NOCRED ? SIGNER_EXIT_PIN : SIGNER_EXIT_TOKEN;
+}
+
+static enum signer_exit key_status(const struct serve_key *k, enum rc rc)
+{
+	if (k->uri && rc != RC_PERMISSION)
+		return token_status(rc);
 	switch (rc) {
 	case RC_PERMISSION:
 		return SIGNER_EXIT_PERMISSION;
@@ -82,22 +92,79 @@ static enum signer_exit become(const struct serve_opts *o, pid_t parent)
 	return failed("parent", RC_CLOSED, &why, SIGNER_EXIT_FAILED);
 }
 
+/* The descriptor is the supervisor's, which hands it to each signer in turn. */
+static enum rc read_pin(const struct serve_opts *o, const struct serve_key *k,
+        struct buf *pin, struct why *why)
+{
+	enum rc rc;
+
+	if (k->pin_file)
+		return secret_file_read_line(o->keys_fd, k->pin_file, pin, why);
+	if (k->pin_fd < 0)
+		return RC_OK;
+	if (lseek(k->pin_fd, 0, SEEK_SET) != 0)
+		return why_set(why, RC_IO, "the PIN's descriptor: %s",
+		        strerror(errno));
+	rc = secret_file_read_fd(k->pin_fd, "of the PIN", pin, why);
+	secret_file_strip(pin);
+	return rc;
+}
+
+static enum rc load_token_key(struct server *s, const struct serve_opts *o,
+        const struct serve_key *k, struct why *why)
+{
+	struct buf pin = BUF_INIT(VAULT_PASSPHRASE_MAX_BYTES);
+	struct vault_token_key key = { k->name, k->uri, k->module, BYTES_NONE,
+		k->sessions };
+	enum rc rc = read_pin(o, k, &pin, why);
+
+	key.pin = buf_bytes(&pin);
+	if (!rc)
+		rc = vault_load_token(s->vault, &key, why);
+	buf_wipe(&pin);
+	return rc;
+}
+
+static enum rc load_key(struct server *s, const struct serve_opts *o,
+        const struct serve_key *k, struct why *why)
+{
+	enum rc rc = k->uri ? load_token_key(s, o, k, why)
+	                    : vault_load(s->vault, o->keys_fd, k->name, k->file,
+	                              k->passphrase_file, why);
+
+	if (!rc && k->pss)
+		rc = why_prefix(why,
+		        vault_use_pss(
+		                vault_at(s->vault, vault_count(s->vault) - 1),
+		                why),
+		        "key %s", k->name);
+	return rc;
+}
+
 static enum signer_exit load_keys(struct server *s, const struct serve_opts *o)
 {
+	const struct serve_key *k = &o->listener;
 	struct why why = WHY_NONE;
 	enum rc rc = vault_new(&s->vault);
 
-	for (size_t i = 0; i < o->n_keys && !rc; i++)
-		rc = vault_load(s->vault, o->keys_fd, o->keys[i].name,
-		        o->keys[i].file, o->keys[i].passphrase_file, &why);
+	for (size_t i = 0; i < o->n_keys && !rc; i++) {
+		k = &o->keys[i];
+		rc = load_key(s, o, k, &why);
+	}
 	if (!rc)
 		rc = vault_new(&s->listener);
-	if (!rc && o->listener.file != NULL)
-		rc = vault_load(s->listener, o->keys_fd, o->listener.name,
-		        o->listener.file, NULL, &why);
+	if (!rc && o->listener.file != NULL) {
+		k = &o->listener;
+		rc = vault_load(
+		        s->listener, o->keys_fd, k->name, k->file, NULL, &why);
+	}
 	if (o->keys_fd >= 0)
 		(void)close(o->keys_fd);
-	return rc ? failed("keys", rc, &why, key_status(rc)) : SIGNER_EXIT_OK;
+	for (size_t i = 0; i < o->n_keys; i++)
+		if (o->keys[i].pin_fd >= 0)
+			(void)close(o->keys[i].pin_fd);
+	return rc ? failed("keys", rc, &why, key_status(k, rc))
+	          : SIGNER_EXIT_OK;
 }
 
 static void on_idle(void *ctx)
@@ -127,6 +194,14 @@ static void on_lost(void *ctx)
 
 	s->failed = true;
 	drain(s);
+}
+
+/* No thread may be waited for any more, and nothing freed that one of them has:
+ * the end is at once. Clients send again what was not answered. */
+static void on_dead(void *ctx, enum rc rc, const struct why *why)
+{
+	(void)ctx;
+	_exit((int)failed("token", rc, why, token_status(rc)));
 }
 
 /* Clients are heard from the first policy on. What they sent before waits in
@@ -174,6 +249,10 @@ static enum rc open_control(struct server *s, const struct serve_opts *o)
 /* The filter first: a thread inherits it. */
 static enum signer_exit set_up(struct server *s, const struct serve_opts *o)
 {
+	struct pool_opts pool = { .vault = s->vault,
+		.n_threads = o->threads,
+		.done = clients_done,
+		.dead = on_dead };
 	struct why why = WHY_NONE;
 	enum rc rc = open_metrics(s, o);
 
@@ -184,11 +263,15 @@ static enum signer_exit set_up(struct server *s, const struct serve_opts *o)
 	if (rc)
 		return failed("set-up", rc, &why, SIGNER_EXIT_FAILED);
 	loop_measure(s->loop, s->metrics);
-	rc = sandbox_enter(SANDBOX_SIGNER, NULL, 0, &why);
+	rc = sandbox_enter(vault_tokens(s->vault) > 0 ? SANDBOX_SIGNER_TOKENS
+	                                              : SANDBOX_SIGNER,
+	        NULL, 0, &why);
 	if (rc)
 		return failed("sandbox", rc, &why, SIGNER_EXIT_SANDBOX);
-	rc = pool_new(&s->pool, s->loop, s->vault, s->rules, o->threads,
-	        clients_done);
+	pool.loop = s->loop;
+	pool.rules = s->rules;
+	pool.metrics = s->metrics;
+	rc = pool_new(&s->pool, &pool);
 	if (!rc)
 		rc = open_control(s, o);
 	return rc ? failed("set-up", rc, &why, SIGNER_EXIT_FAILED)
@@ -204,12 +287,15 @@ static void say_hello(struct server *s)
 	control_tell(s->control, PROTO_HELLO, buf_bytes(&s->hello));
 }
 
-static void tear_down(struct server *s)
+static void tear_down(struct server *s, enum signer_exit status)
 {
 	loop_watch_free(s->terminate);
 	clients_free(s->clients);
 	control_free(s->control);
-	pool_free(s->pool);
+	if (!pool_free(s->pool)) {
+		log_event(LOG_WARN, "signer.module_hangs", NULL);
+		_exit((int)status);
+	}
 	rules_free(s->rules);
 	vault_free(s->vault);
 	vault_free(s->listener);
@@ -236,6 +322,6 @@ enum signer_exit serve(const struct serve_opts *o, pid_t parent)
 		if (loop_run(s.loop) || s.failed)
 			status = SIGNER_EXIT_FAILED;
 	}
-	tear_down(&s);
+	tear_down(&s, status);
 	return status;
 }

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #define SERVE_CLIENTS_MAX 128
+#define SERVE_SESSIONS 8 /* on a token, unless said otherwise */
 
 /* Exit statuses of mica-signer; its manual has them too. */
 enum signer_exit {
@@ -22,11 +23,21 @@ enum signer_exit {
 	SIGNER_EXIT_PERMISSION = 5, /* a secret is open to others */
 	SIGNER_EXIT_SANDBOX = 6,
 	SIGNER_EXIT_EXISTS = 7, /* refuses to overwrite (--ceremony) */
+	/* A token refused its PIN, or has one try left. Whoever starts us again
+	 * by itself may lock the token. */
+	SIGNER_EXIT_PIN = 8,
+	SIGNER_EXIT_TOKEN = 9, /* a module or a token is of no use */
 };
 
-/* NAME:FILE[:PASSPHRASE-FILE], cut in its place. */
+/* A key in a file: NAME:FILE[:PASSPHRASE-FILE], cut in its place. Or in a
+ * token: uri is not NULL. */
 struct serve_key {
 	const char *name, *file, *passphrase_file;
+	const char *uri, *module;
+	const char *pin_file; /* in the keys' folder, or … */
+	int pin_fd;           /* … open, or -1 */
+	unsigned sessions;
+	bool pss; /* RSA: sign with RSASSA-PSS */
 };
 
 struct serve_opts {

@@ -1,7 +1,6 @@
-/* ca/signer/vault.c - private keys and what they sign. */
-#include "ca/signer/vault.h"
-
+/* ca/signer/vault.c - private keys: from files, and made. */
 #include "ca/signer/secret_file.h"
+#include "ca/signer/vault_private.h"
 
 #include <limits.h>
 #include <openssl/ec.h>
@@ -11,25 +10,6 @@
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct vault {
-	struct vault_key *keys[PROTO_KEYS_MAX];
-	size_t n;
-	EVP_MD *sha256, *sha384; /* fetched once: a fetch takes locks */
-};
-
-/* What one thread needs for one key, made at its first signature. */
-struct grip {
-	uint64_t stamp;      /* of the key that it holds */
-	EVP_PKEY_CTX *pkey;  /* signs digests: ECDSA and RSA */
-	EVP_MD_CTX *message; /* signs messages: Ed25519 */
-};
-
-struct vault_hand {
-	struct vault *vault;
-	EVP_MD_CTX *digest;
-	struct grip grips[PROTO_KEYS_MAX + VAULT_KEPT_MAX];
-};
 
 enum rc vault_new(struct vault **out)
 {
@@ -59,6 +39,7 @@ void vault_key_unref(struct vault_key *k)
 	if (!k || atomic_fetch_sub(&k->refs, 1) > 1)
 		return;
 	EVP_PKEY_free(k->pkey);
+	p11_uri_free(k->uri);
 	free((void *)(uintptr_t)k->spki.p);
 	free(k);
 }
@@ -69,6 +50,7 @@ void vault_free(struct vault *v)
 		return;
 	for (size_t i = 0; i < v->n; i++)
 		vault_key_unref(v->keys[i]);
+	vault_tokens_close(v);
 	EVP_MD_free(v->sha256);
 	EVP_MD_free(v->sha384);
 	free(v);
@@ -108,6 +90,16 @@ enum sig_alg vault_alg_for(enum key_type type)
 		break;
 	}
 	return ALG_NONE;
+}
+
+enum rc vault_use_pss(struct vault_key *k, struct why *why)
+{
+	if (k->type != KEY_RSA)
+		return why_set(why, RC_CONFLICT,
+		        "PSS is for RSA, and this is a key of type %s",
+		        key_type_name(k->type));
+	k->alg = ALG_RSA_PSS_SHA256;
+	return RC_OK;
 }
 
 enum rc vault_spki(EVP_PKEY *pkey, struct buf *out)
@@ -165,7 +157,7 @@ static enum rc decode_pem(EVP_PKEY **out, struct bytes pem,
 	return why_set(why, RC_MALFORMED, "no private key in PEM");
 }
 
-static struct vault_key *key_new(const char *name)
+struct vault_key *vault_key_new(const char *name)
 {
 	struct vault_key *k = calloc(1, sizeof(*k));
 
@@ -176,8 +168,7 @@ static struct vault_key *key_new(const char *name)
 	return k;
 }
 
-/* Type, algorithm and public half of k->pkey. */
-static enum rc key_describe(struct vault_key *k, struct why *why)
+enum rc vault_key_describe(struct vault_key *k, struct why *why)
 {
 	struct buf spki_der = BUF_INIT(SPKI_RSA_MAX_BYTES + 512);
 	struct spki spki;
@@ -230,32 +221,44 @@ static enum rc key_try(const struct vault_key *k, struct why *why)
 	                        "private and public half do not match");
 }
 
+enum rc vault_key_admit(
+        const struct vault *v, const char *name, struct why *why)
+{
+	if (!proto_name_ok(name) || vault_find(v, name) < v->n)
+		return why_set(why, RC_EXISTS, "bad or taken name");
+	if (v->n == PROTO_KEYS_MAX)
+		return why_set(why, RC_TOOBIG, "over %d keys", PROTO_KEYS_MAX);
+	return RC_OK;
+}
+
+void vault_key_put(struct vault *v, struct vault_key *key)
+{
+	key->place = v->n;
+	v->keys[v->n++] = key;
+}
+
 enum rc vault_add(struct vault *v, const char *name, struct bytes pem,
         const struct bytes *passphrase, struct why *why)
 {
 	struct passphrase pass = { passphrase, false };
 	struct vault_key *key;
-	enum rc rc;
+	enum rc rc = vault_key_admit(v, name, why);
 
-	if (!proto_name_ok(name) || vault_find(v, name) < v->n)
-		return why_set(why, RC_EXISTS, "bad or taken name");
-	if (v->n == PROTO_KEYS_MAX)
-		return why_set(why, RC_TOOBIG, "over %d keys", PROTO_KEYS_MAX);
-	key = key_new(name);
+	if (rc)
+		return rc;
+	key = vault_key_new(name);
 	if (!key)
 		return RC_NOMEM;
 	rc = decode_pem(&key->pkey, pem, &pass, why);
 	if (!rc)
-		rc = key_describe(key, why);
+		rc = vault_key_describe(key, why);
 	if (!rc)
 		rc = key_try(key, why);
-	if (rc) {
+	if (rc)
 		vault_key_unref(key);
-		return rc;
-	}
-	key->place = v->n;
-	v->keys[v->n++] = key;
-	return RC_OK;
+	else
+		vault_key_put(v, key);
+	return rc;
 }
 
 enum rc vault_load(struct vault *v, int dir_fd, const char *name,
@@ -303,7 +306,7 @@ EVP_PKEY *vault_make(enum key_type type, unsigned rsa_bits)
 enum rc vault_keep(
         struct vault_key **out, const char *name, size_t place, uint64_t stamp)
 {
-	struct vault_key *k = key_new(name);
+	struct vault_key *k = vault_key_new(name);
 	enum rc rc = RC_NOMEM;
 
 	*out = NULL;
@@ -311,7 +314,7 @@ enum rc vault_keep(
 		k->place = PROTO_KEYS_MAX + place;
 		k->stamp = stamp;
 		k->pkey = vault_make(KEY_P256, 0);
-		rc = k->pkey ? key_describe(k, NULL) : RC_INTERNAL;
+		rc = k->pkey ? vault_key_describe(k, NULL) : RC_INTERNAL;
 	}
 	if (rc)
 		vault_key_unref(k);
@@ -333,114 +336,4 @@ enum rc vault_private(EVP_PKEY *pkey, struct buf *out)
 	buf_add(out, bytes_of(der, (size_t)n));
 	OPENSSL_clear_free(der, (size_t)n);
 	return out->failed;
-}
-
-/* --- signing */
-
-enum rc vault_hand_new(struct vault_hand **out, struct vault *v)
-{
-	struct vault_hand *h = calloc(1, sizeof(*h));
-
-	*out = NULL;
-	if (!h)
-		return RC_NOMEM;
-	h->vault = v;
-	h->digest = EVP_MD_CTX_new();
-	if (!h->digest) {
-		vault_hand_free(h);
-		return RC_NOMEM;
-	}
-	*out = h;
-	return RC_OK;
-}
-
-static void grip_clear(struct grip *g)
-{
-	EVP_PKEY_CTX_free(g->pkey);
-	EVP_MD_CTX_free(g->message);
-	*g = (struct grip){ 0 };
-}
-
-void vault_hand_free(struct vault_hand *h)
-{
-	if (!h)
-		return;
-	for (size_t i = 0; i < sizeof(h->grips) / sizeof(*h->grips); i++)
-		grip_clear(&h->grips[i]);
-	EVP_MD_CTX_free(h->digest);
-	free(h);
-}
-
-static EVP_MD *key_md(const struct vault *v, const struct vault_key *k)
-{
-	return k->alg == ALG_ECDSA_SHA384 ? v->sha384 : v->sha256;
-}
-
-static bool grip_make(
-        struct grip *g, const struct vault *v, const struct vault_key *k)
-{
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(k->pkey, NULL);
-
-	if (!ctx || EVP_PKEY_sign_init(ctx) != 1 ||
-	        (k->type == KEY_RSA &&
-	                EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) !=
-	                        1) ||
-	        EVP_PKEY_CTX_set_signature_md(ctx, key_md(v, k)) != 1) {
-		EVP_PKEY_CTX_free(ctx);
-		return false;
-	}
-	g->pkey = ctx;
-	return true;
-}
-
-static bool sign_digest(struct vault_hand *h, struct grip *g,
-        const struct vault_key *k, struct bytes data, struct buf *out)
-{
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned n_digest;
-	size_t n = (size_t)EVP_PKEY_get_size(k->pkey);
-	uint8_t *room = buf_room(out, n);
-
-	if (!room || (!g->pkey && !grip_make(g, h->vault, k)) ||
-	        EVP_DigestInit_ex2(h->digest, key_md(h->vault, k), NULL) != 1 ||
-	        EVP_DigestUpdate(h->digest, data.p, data.n) != 1 ||
-	        EVP_DigestFinal_ex(h->digest, digest, &n_digest) != 1 ||
-	        EVP_PKEY_sign(g->pkey, room, &n, digest, n_digest) != 1)
-		return false;
-	buf_added(out, n);
-	return true;
-}
-
-static bool sign_message(struct grip *g, const struct vault_key *k,
-        struct bytes data, struct buf *out)
-{
-	size_t n = (size_t)EVP_PKEY_get_size(k->pkey);
-	uint8_t *room = buf_room(out, n);
-
-	if (!g->message)
-		g->message = EVP_MD_CTX_new();
-	if (!room || !g->message ||
-	        EVP_DigestSignInit(g->message, NULL, NULL, NULL, k->pkey) !=
-	                1 ||
-	        EVP_DigestSign(g->message, room, &n, data.p, data.n) != 1)
-		return false;
-	buf_added(out, n);
-	return true;
-}
-
-enum rc vault_sign(struct vault_hand *h, const struct vault_key *k,
-        struct bytes data, struct buf *out)
-{
-	struct grip *g = &h->grips[k->place];
-	bool ok;
-
-	if (g->stamp != k->stamp)
-		grip_clear(g); /* it held the key that was there before */
-	g->stamp = k->stamp;
-	ok = k->type == KEY_ED25519 ? sign_message(g, k, data, out)
-	                            : sign_digest(h, g, k, data, out);
-	if (ok)
-		return RC_OK;
-	ERR_clear_error();
-	return out->failed ? out->failed : RC_INTERNAL;
 }

@@ -1,6 +1,6 @@
-/* ca/signer/vault.h - the private keys of mica-signer: read from files, made,
- * and used. A key never changes; threads share it and each has contexts of its
- * own. Needs base/, der/ and libcrypto. */
+/* ca/signer/vault.h - the private keys of mica-signer: read from files, made, or
+ * in tokens (PKCS#11), and used. A key never changes; threads share it and each
+ * has a hand of its own. Needs base/, der/, libcrypto and p11-kit. */
 #ifndef MICA_CA_SIGNER_VAULT_H
 #define MICA_CA_SIGNER_VAULT_H
 
@@ -18,15 +18,23 @@
 #define VAULT_RSA_MIN_BITS 2048
 #define VAULT_RSA_MAX_BITS 8192 /* beyond, a signature takes too long */
 
+/* Tokens with keys, and sessions on one, each of which has a thread. */
+#define VAULT_TOKENS_MAX 16
+#define VAULT_SESSIONS_MAX 64
+
 #define VAULT_KEY_HASH_BYTES 20
 /* Keys that were made and are kept: places for as many, beside the loaded. */
 #define VAULT_KEPT_MAX (2 * PROTO_KEPT_MAX)
 
 struct vault;
+struct p11_uri;
 
 struct vault_key {
 	char name[PROTO_KEY_NAME_MAX + 1];
-	EVP_PKEY *pkey;
+	EVP_PKEY *pkey; /* of a token's key, the public half */
+	/* Number of the token that has it, from 1; 0: a software key */
+	size_t token;
+	struct p11_uri *uri; /* NULL: a software key */
 	enum key_type type;
 	enum sig_alg alg; /* the one that it signs with */
 	struct bytes spki;
@@ -51,6 +59,32 @@ MUST_CHECK enum rc vault_load(struct vault *v, int dir_fd, const char *name,
 /* As vault_load, of PEM and a passphrase (NULL: none) in memory. */
 MUST_CHECK enum rc vault_add(struct vault *v, const char *name,
         struct bytes pem, const struct bytes *passphrase, struct why *why);
+
+/* A key in a token. Keys of one token share its sessions, of which the largest
+ * number counts. */
+struct vault_token_key {
+	const char *name;
+	const char *uri;    /* RFC 7512 */
+	const char *module; /* absolute path */
+	struct bytes pin;   /* wiped by whoever has it */
+	unsigned sessions;  /* 1 to VAULT_SESSIONS_MAX */
+};
+/* Log in, find the key and its public half, and let it sign once: a key that
+ * does not fit its public half is found here. The process must not fork any
+ * more, and this may wait for the module as long as that likes.
+ * Errors: those of ca/signer/p11.h; RC_NOTFOUND: no such token, or no such key;
+ * RC_CONFLICT: more than one, or two PINs for one token; RC_BADSIG; RC_WEAKKEY
+ * RC_UNSUPPORTED RC_MALFORMED RC_EXISTS RC_TOOBIG RC_NOMEM. */
+MUST_CHECK enum rc vault_load_token(
+        struct vault *v, const struct vault_token_key *k, struct why *why);
+/* How many tokens there are: they have the numbers from 1 to that. */
+size_t vault_tokens(const struct vault *v);
+unsigned vault_token_sessions(const struct vault *v, size_t token);
+const char *vault_token_label(const struct vault *v, size_t token);
+
+/* Sign with RSASSA-PSS (RFC 8017 section 8.1) from now on, before it is
+ * shared. RC_CONFLICT: not an RSA key. */
+MUST_CHECK enum rc vault_use_pss(struct vault_key *k, struct why *why);
 size_t vault_count(const struct vault *v);
 struct vault_key *vault_at(const struct vault *v, size_t i);
 /* The number of the key of that name, or vault_count(). */
@@ -69,13 +103,43 @@ void vault_key_unref(struct vault_key *k); /* NULL is a no-op */
 /* Append the private key as PKCS#8 DER; buf_wipe() it. */
 MUST_CHECK enum rc vault_private(EVP_PKEY *pkey, struct buf *out);
 
-/* One thread's contexts. */
+/* One thread's contexts: for software keys, or for those in one token, with a
+ * session on it, which only the thread uses. */
 struct vault_hand;
-MUST_CHECK enum rc vault_hand_new(struct vault_hand **out, struct vault *v);
+/* token: 0 for software keys. No session is opened. */
+MUST_CHECK enum rc vault_hand_new(
+        struct vault_hand **out, struct vault *v, size_t token);
 void vault_hand_free(struct vault_hand *h); /* NULL is a no-op */
-/* Append k's signature over data. RC_INTERNAL RC_NOMEM */
+
+/* Append k's signature over data. A token's hand opens its session if it has
+ * none. A signature by a token's key was verified.
+ * Errors: RC_INTERNAL RC_NOMEM; of a token also RC_BADSIG and those of
+ * ca/signer/p11.h, which say what helps. */
 MUST_CHECK enum rc vault_sign(struct vault_hand *h, const struct vault_key *k,
-        struct bytes data, struct buf *out);
+        struct bytes data, struct buf *out, struct why *why);
+/* Decrypt cipher, of which n bytes are expected, by an RSA key with
+ * RSAES-PKCS1-v1_5. Where the padding or the length is wrong the bytes are
+ * random ones, and nothing tells: whoever goes on with them fails later, as
+ * with a wrong key (RFC 3218 section 2.3.2).
+ * Errors: as vault_sign(); RC_UNSUPPORTED: not an RSA key, or cipher is not as
+ * long as its modulus. */
+MUST_CHECK enum rc vault_decrypt(struct vault_hand *h,
+        const struct vault_key *k, struct bytes cipher, uint8_t *out, size_t n,
+        struct why *why);
+
+/* vault_sign() in two steps, for a thread that may be held up by a module:
+ * vault_begin() reads data, and the module is not called; vault_finish() works
+ * on what the hand has, and gives the signature, valid until the next begin.
+ * *borrows: data is too long for that and must live until finish is done. */
+MUST_CHECK enum rc vault_begin(struct vault_hand *h, const struct vault_key *k,
+        struct bytes data, bool *borrows);
+MUST_CHECK enum rc vault_finish(struct vault_hand *h, const struct vault_key *k,
+        struct bytes *signature, struct why *why);
+/* Look for the token and open a session on it, where there is none. */
+MUST_CHECK enum rc vault_hand_open(struct vault_hand *h, struct why *why);
+bool vault_hand_is_open(const struct vault_hand *h);
+/* Let go of a session that is lost. */
+void vault_hand_drop(struct vault_hand *h);
 
 /* The algorithm that a key of that type signs with; ALG_NONE: none. */
 enum sig_alg vault_alg_for(enum key_type type);

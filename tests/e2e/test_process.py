@@ -274,6 +274,37 @@ def test_what_cannot_issue_serves_the_rest_until_it_can(build):
         c.device("dev2")
 
 
+def test_a_key_that_is_not_the_certificates_is_found_at_once(build):
+    with Ca(build) as c, Ca(build) as other:
+        key = os.path.join(c.home, "keys", "issuing.key")
+        wrong = os.path.join(other.home, "keys", "issuing.key")
+        os.rename(key, key + ".right")
+        os.rename(wrong, key)
+        log = refused_start(c, c.conf, "authority factory", "key issuing",
+                            "ca/issuing.pem")
+        assert "micad.ready" not in log, log
+        os.rename(key, wrong)
+        os.rename(key + ".right", key)
+        c.start()
+        # Another CA's certificates, by SIGHUP: nothing changes.
+        before = sorted(c.pids(""))
+        for name in ("root.pem", "issuing.pem"):
+            with open(os.path.join(other.home, "ca", name)) as f:
+                text = f.read()
+            with open(os.path.join(c.home, "ca", name + ".new"), "w") as f:
+                f.write(text)
+        with open(c.conf) as f:
+            text = f.read()
+        with open(c.conf, "w") as f:
+            f.write(text.replace("issuing.pem", "issuing.pem.new").replace(
+                "root.pem", "root.pem.new"))
+        c.process.send_signal(signal.SIGHUP)
+        wait_for("the refusal", lambda: "reload.failed" in c.log(), 20)
+        assert "key.mismatch" in c.log(), c.log()
+        assert sorted(c.pids("")) == before
+        c.device("dev")
+
+
 def test_behind_the_clock_floor_status_goes_on_and_issuing_does_not(build):
     with Ca(build, edit=lambda t: test_ocsp.with_ocsp(t, "key: ca")) as c:
         # A clock that runs two days ahead, and is set right again.

@@ -218,15 +218,17 @@ struct tbs_policy *spec_policy(
 		{ oid_bytes(OID_KP_CMC_RA), false },
 	};
 	const struct tbs_ext ids[] = {
-		{ oid_bytes(OID_SUBJECT_KEY_ID), false, true, false,
-		        BYTES_NONE },
-		{ oid_bytes(OID_AUTHORITY_KEY_ID), false, true, true, AKI },
-		{ oid_bytes(OID_NO_REV_AVAIL), false, false, true, SPEC_NULL },
+		{ oid_bytes(OID_SUBJECT_KEY_ID), false, true, false, BYTES_NONE,
+		        0 },
+		{ oid_bytes(OID_AUTHORITY_KEY_ID), false, true, true, AKI, 0 },
+		{ oid_bytes(OID_NO_REV_AVAIL), false, false, true, SPEC_NULL,
+		        0 },
 	};
 	const struct tbs_ext responder_ext[] = {
 		ids[0],
 		ids[1],
-		{ oid_bytes(OID_OCSP_NOCHECK), false, false, true, SPEC_NULL },
+		{ oid_bytes(OID_OCSP_NOCHECK), false, false, true, SPEC_NULL,
+		        0 },
 	};
 	const struct tbs_shape shapes[] = {
 		{ BYTES_LIT("sensor"), sensor_subject, 3, sensor_san, 2, client,

@@ -482,6 +482,64 @@ START_TEST(shards_are_all_taken_and_none_beyond_them)
 }
 END_TEST
 
+/* What the policy says when the tail of the first or second URL is that. */
+static enum rc policy_says_of_urls(
+        const struct buf *tbs, const char *first, const char *second)
+{
+	struct buf b = BUF_INIT(TBS_BUILD_MAX_BYTES);
+	const char *ends[] = { first, second };
+	const struct bytes start = BYTES_LIT("http://p/");
+	size_t n = 0;
+	enum rc rc;
+
+	buf_add(&b, buf_bytes(tbs));
+	for (size_t i = 0; i + 9 < b.n && n < 2; i++)
+		if (bytes_starts(bytes_skip(buf_bytes(&b), i), start)) {
+			memcpy(b.p + i + start.n, ends[n], strlen(ends[n]));
+			n++;
+		}
+	ck_assert_uint_eq(n, 2);
+	rc = world_policy_says(&world, buf_bytes(&b), WORLD_NOW_S, false, NULL);
+	buf_free(&b);
+	return rc;
+}
+
+START_TEST(signer_takes_the_urls_of_our_shards_alone)
+{
+	struct draft d = DRAFT_INIT;
+	struct draft_input in = { .device = "unit-1",
+		.now_us = WORLD_NOW_S * 1000000 };
+	EVP_PKEY *key = world_key("P-256");
+	struct buf der = world_spki(key);
+	struct why why = WHY_NONE;
+	struct spki spki;
+
+	world_profiles(&world, "  p: { keys: [p256], subject: { CN: x } }\n",
+	        "    crl: { shards: 12 }\n"
+	        "    crl_urls: [\"http://p/%{shard}.crl\", "
+	        "\"http://p/%{shard}.old\"]\n");
+	in.profile = world_profile(&world, "p");
+	in.spki = &spki;
+	ck_assert_int_eq(spki_parse(&spki, buf_bytes(&der), &why), RC_OK);
+	ck_assert_int_eq(draft_make(&d, &in, world.digest, &why), RC_OK);
+	ck_assert_int_eq(policy_says_of_urls(&d.tbs, "001.crl", "001.old"), 0);
+	ck_assert_int_eq(policy_says_of_urls(&d.tbs, "012.crl", "012.old"), 0);
+	ck_assert_int_eq(
+	        policy_says_of_urls(&d.tbs, "013.crl", "013.old"), RC_DENIED);
+	ck_assert_int_eq(
+	        policy_says_of_urls(&d.tbs, "000.crl", "000.old"), RC_DENIED);
+	ck_assert_int_eq(
+	        policy_says_of_urls(&d.tbs, "001.crl", "002.old"), RC_DENIED);
+	ck_assert_int_eq(
+	        policy_says_of_urls(&d.tbs, "00x.crl", "00x.old"), RC_DENIED);
+	ck_assert_int_eq(
+	        policy_says_of_urls(&d.tbs, "001.crk", "001.old"), RC_DENIED);
+	draft_free(&d);
+	buf_free(&der);
+	EVP_PKEY_free(key);
+}
+END_TEST
+
 TCase *test_ca_tbs(void)
 {
 	TCase *t = tcase_create("tbs");
@@ -495,5 +553,6 @@ TCase *test_ca_tbs(void)
 	tcase_add_test(t, validity_is_backdated_and_cut_but_never_is_not);
 	tcase_add_test(t, serials_are_positive_ordered_and_differ);
 	tcase_add_test(t, shards_are_all_taken_and_none_beyond_them);
+	tcase_add_test(t, signer_takes_the_urls_of_our_shards_alone);
 	return t;
 }

@@ -77,6 +77,14 @@ START_TEST(tbs_policy_refuses_shapes_that_make_no_sense)
 	const struct tbs_ext bc = { .oid = oid_bytes(OID_BASIC_CONSTRAINTS) };
 	const struct tbs_ext constraints = { .oid = oid_bytes(
 		                                     OID_NAME_CONSTRAINTS) };
+	const struct tbs_ext open_number = {
+		.oid = oid_bytes(OID_CRL_DISTRIBUTION_POINTS), .numbers = 1
+	};
+	const struct tbs_ext long_number = {
+		.oid = oid_bytes(OID_CRL_DISTRIBUTION_POINTS),
+		.fixed = true,
+		.numbers = TBS_NUMBER_MAX + 1
+	};
 	const struct tbs_san half_ip = { .form = TBS_SAN_IP,
 		.value = { TBS_AFFIX, BYTES_LIT("\x0a"), BYTES_NONE } };
 	const struct tbs_san crossed = { .form = TBS_SAN_DNS,
@@ -105,6 +113,10 @@ START_TEST(tbs_policy_refuses_shapes_that_make_no_sense)
 	ck_assert_int_eq(unpack_shape(&s), RC_MALFORMED);
 	s.ext = &constraints;
 	ck_assert_int_eq(unpack_shape(&s), RC_MALFORMED);
+	s.ext = &open_number;
+	ck_assert_int_eq(unpack_shape(&s), RC_MALFORMED);
+	s.ext = &long_number;
+	ck_assert_int_eq(unpack_shape(&s), RC_MALFORMED);
 	s = plain;
 	s.san = &half_ip;
 	s.n_san = 1;
@@ -127,7 +139,7 @@ START_TEST(tbs_policy_refuses_a_count_past_its_limit)
 	struct buf packed = BUF_INIT(4096);
 	struct tbs_policy *out = NULL;
 
-	pack_u8(&packed, 3);
+	pack_u8(&packed, 4);
 	pack_u32(&packed, 2);
 	pack_bytes(&packed, BYTES_LIT("\x30\x00"));
 	pack_u64(&packed, 0);

@@ -4,5 +4,6 @@
 #include <check.h>
 
 TCase *test_p11(void);
+TCase *test_vault(void);
 
 #endif

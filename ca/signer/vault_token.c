@@ -1,0 +1,305 @@
+/* ca/signer/vault_token.c - keys in tokens: found at the start, and used by the
+ * session that a hand has. */
+#include "ca/signer/vault_private.h"
+
+#include <openssl/err.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+#include <string.h>
+
+size_t vault_tokens(const struct vault *v)
+{
+	return v->n_tokens;
+}
+
+unsigned vault_token_sessions(const struct vault *v, size_t token)
+{
+	return v->tokens[token - 1].sessions;
+}
+
+const char *vault_token_label(const struct vault *v, size_t token)
+{
+	return p11_token_label(v->tokens[token - 1].token);
+}
+
+static void token_clear(struct vault_token *t)
+{
+	p11_session_close(t->first);
+	p11_token_close(t->token);
+	free(t->path);
+	if (t->owns_module)
+		p11_module_close(t->module);
+	*t = (struct vault_token){ 0 };
+}
+
+/* Backwards: whoever owns a module came before the others that have it. */
+void vault_tokens_close(struct vault *v)
+{
+	while (v->n_tokens > 0)
+		token_clear(&v->tokens[--v->n_tokens]);
+}
+
+/* --- at the start */
+
+static enum rc open_module(struct vault *v, struct vault_token *t,
+        const char *path, struct why *why)
+{
+	t->path = strdup(path);
+	if (!t->path)
+		return RC_NOMEM;
+	for (size_t i = 0; i < v->n_tokens; i++)
+		if (strcmp(v->tokens[i].path, path) == 0) {
+			t->module = v->tokens[i].module;
+			return RC_OK;
+		}
+	t->owns_module = true;
+	return p11_module_open(&t->module, path, why);
+}
+
+/* One of before that is the same, or NULL. */
+static struct vault_token *find_same(
+        struct vault *v, const struct vault_token *t)
+{
+	for (size_t i = 0; i < v->n_tokens; i++) {
+		struct vault_token *other = &v->tokens[i];
+
+		if (other->module == t->module &&
+		        p11_token_slot(other->token) ==
+		                p11_token_slot(t->token))
+			return other;
+	}
+	return NULL;
+}
+
+static enum rc share(struct vault_token *old, const struct vault_token_key *k,
+        struct why *why)
+{
+	if (!p11_token_pin_is(old->token, k->pin))
+		return why_set(why, RC_CONFLICT,
+		        "token %s has another PIN for another key",
+		        p11_token_label(old->token));
+	if (k->sessions > old->sessions)
+		old->sessions = k->sessions;
+	return RC_OK;
+}
+
+/* The token of k, with a first session; *number is from 1. */
+static enum rc open_token(struct vault *v, const struct vault_token_key *k,
+        const struct p11_uri *uri, size_t *number, struct why *why)
+{
+	struct vault_token t = { .sessions = k->sessions };
+	struct vault_token *old;
+	enum rc rc = open_module(v, &t, k->module, why);
+
+	if (!rc)
+		rc = p11_token_open(&t.token, t.module, uri, k->pin, why);
+	old = rc ? NULL : find_same(v, &t);
+	if (old) {
+		rc = share(old, k, why);
+		*number = (size_t)(old - v->tokens) + 1;
+		token_clear(&t);
+		return rc;
+	}
+	if (!rc && v->n_tokens == VAULT_TOKENS_MAX)
+		rc = why_set(why, RC_TOOBIG, "keys in over %d tokens",
+		        VAULT_TOKENS_MAX);
+	if (!rc)
+		rc = p11_session_open(&t.first, t.token, P11_READ, why);
+	if (rc) {
+		token_clear(&t);
+		return rc;
+	}
+	v->tokens[v->n_tokens++] = t;
+	*number = v->n_tokens;
+	return RC_OK;
+}
+
+static enum rc load_public(
+        struct vault_key *k, struct p11_session *s, struct why *why)
+{
+	struct buf spki = BUF_INIT(SPKI_RSA_MAX_BYTES + 512);
+	CK_OBJECT_HANDLE object;
+	const unsigned char *p;
+	enum rc rc = p11_key_find(s, k->uri, &object, why);
+
+	if (!rc)
+		rc = p11_key_public(s, object, &spki, why);
+	if (!rc) {
+		p = spki.p;
+		k->pkey = d2i_PUBKEY(NULL, &p, (long)spki.n);
+		ERR_clear_error();
+		rc = k->pkey ? vault_key_describe(k, why)
+		             : why_set(why, RC_MALFORMED,
+		                       "its public half is no key");
+	}
+	buf_free(&spki);
+	return rc;
+}
+
+/* A signature that is thrown away. */
+static enum rc try_key(
+        struct vault *v, const struct vault_key *k, struct why *why)
+{
+	struct buf signature = BUF_INIT(PROTO_SIGNATURE_MAX_BYTES);
+	struct vault_hand *h = NULL;
+	enum rc rc = vault_hand_new(&h, v, k->token);
+
+	if (!rc)
+		rc = vault_sign(h, k,
+		        BYTES_LIT("mica: does this key fit its public half?"),
+		        &signature, why);
+	if (h && h->session) {
+		h->token->first = h->session;
+		h->session = NULL;
+	}
+	vault_hand_free(h);
+	buf_free(&signature);
+	return rc;
+}
+
+enum rc vault_load_token(
+        struct vault *v, const struct vault_token_key *k, struct why *why)
+{
+	struct vault_key *key = NULL;
+	enum rc rc = vault_key_admit(v, k->name, why);
+
+	if (!rc) {
+		key = vault_key_new(k->name);
+		rc = key ? p11_uri_parse(&key->uri, k->uri, why) : RC_NOMEM;
+	}
+	if (!rc)
+		rc = open_token(v, k, key->uri, &key->token, why);
+	if (!rc)
+		rc = load_public(key, v->tokens[key->token - 1].first, why);
+	if (rc) {
+		vault_key_unref(key);
+	} else {
+		vault_key_put(v, key);
+		rc = try_key(v, key, why);
+	}
+	return why_prefix(why, rc, "key %s", k->name);
+}
+
+/* --- sessions of hands */
+
+enum rc vault_hand_open(struct vault_hand *h, struct why *why)
+{
+	struct vault_token *t = h->token;
+	enum rc rc;
+
+	if (h->session)
+		return RC_OK;
+	if (!t)
+		return why_set(why, RC_INTERNAL, "the key is in a token");
+	if (t->first) {
+		h->session = t->first;
+		t->first = NULL;
+		return RC_OK;
+	}
+	rc = p11_session_open(&h->session, t->token, P11_READ, why);
+	if (rc != RC_UNAVAILABLE && rc != RC_CLOSED)
+		return rc;
+	/* It may be back in another slot. */
+	rc = p11_token_find(t->token, why);
+	return rc ? rc : p11_session_open(&h->session, t->token, P11_READ, why);
+}
+
+bool vault_hand_is_open(const struct vault_hand *h)
+{
+	return h->session != NULL;
+}
+
+void vault_hand_drop(struct vault_hand *h)
+{
+	p11_session_close(h->session);
+	h->session = NULL;
+	for (size_t i = 0; i < PROTO_KEYS_MAX; i++)
+		h->grips[i].object = 0;
+}
+
+/* --- signing */
+
+static enum rc verify_digest(
+        const struct vault_hand *h, struct grip *g, const struct vault_key *k)
+{
+	struct bytes sig = buf_bytes(&h->signature);
+
+	if (!g->pkey && !grip_make(g, h->vault, k))
+		return RC_NOMEM;
+	return EVP_PKEY_verify(g->pkey, sig.p, sig.n, h->data.p, h->data.n) == 1
+	        ? RC_OK
+	        : RC_BADSIG;
+}
+
+static enum rc verify_message(
+        const struct vault_hand *h, struct grip *g, const struct vault_key *k)
+{
+	struct bytes sig = buf_bytes(&h->signature);
+
+	if (!g->message)
+		g->message = EVP_MD_CTX_new();
+	if (!g->message ||
+	        EVP_DigestVerifyInit(g->message, NULL, NULL, NULL, k->pkey) !=
+	                1)
+		return RC_NOMEM;
+	return EVP_DigestVerify(
+	               g->message, sig.p, sig.n, h->data.p, h->data.n) == 1
+	        ? RC_OK
+	        : RC_BADSIG;
+}
+
+/* Where the object is, in this session. After the token was away it may be
+ * there no more, or not yet. */
+static enum rc find_object(struct vault_hand *h, const struct vault_key *k,
+        struct grip *g, struct why *why)
+{
+	enum rc rc;
+
+	if (!h->session)
+		return why_set(why, RC_CLOSED, "no session");
+	if (g->object != 0)
+		return RC_OK;
+	rc = p11_key_find(h->session, k->uri, &g->object, why);
+	if (rc)
+		g->object = 0;
+	return rc == RC_NOTFOUND || rc == RC_CONFLICT ? RC_CLOSED : rc;
+}
+
+enum rc token_sign(struct vault_hand *h, const struct vault_key *k,
+        struct grip *g, struct why *why)
+{
+	enum rc rc = find_object(h, k, g, why);
+
+	if (!rc)
+		rc = p11_sign(h->session, g->object, k->alg, h->data,
+		        &h->signature, why);
+	if (rc)
+		return rc;
+	rc = k->type == KEY_ED25519 ? verify_message(h, g, k)
+	                            : verify_digest(h, g, k);
+	ERR_clear_error();
+	return rc == RC_BADSIG
+	        ? why_set(why, rc, "the token's signature does not verify")
+	        : rc;
+}
+
+/* How long the message is, and so whether it is the one that was expected, the
+ * module has told by its time already. */
+enum rc token_decrypt(struct vault_hand *h, const struct vault_key *k,
+        struct bytes cipher, uint8_t *out, size_t n, struct why *why)
+{
+	uint8_t room[VAULT_RSA_MAX_BITS / 8];
+	struct grip *g = &h->grips[k->place];
+	size_t got = sizeof(room);
+	enum rc rc = vault_hand_open(h, why);
+
+	if (!rc)
+		rc = find_object(h, k, g, why);
+	if (!rc)
+		rc = p11_decrypt(
+		        h->session, g->object, cipher, room, &got, why);
+	if (!rc && got == n)
+		memcpy(out, room, n);
+	bytes_wipe(room, sizeof(room));
+	return rc == RC_MALFORMED ? RC_OK : rc;
+}

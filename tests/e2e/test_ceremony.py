@@ -1,0 +1,264 @@
+"""Ceremonies: a root that stays offline, judged by openssl; what is refused;
+transcripts that end in their own digest."""
+
+import glob
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+
+from harness import Ca, run, subject
+
+MARK = "SHA-256 of all lines above: "
+SECRET = "correct horse\n"
+
+
+class Offline:
+    """The other machine: a root of its own, and nothing else."""
+
+    def __init__(self, build, folder, name="Example"):
+        self.build, self.dir = build, folder
+        self.key = os.path.join(folder, "root.key")
+        self.pem = os.path.join(folder, "root.pem")
+        self.secret = folder + ".pass"
+        with open(self.secret, "w") as f:
+            f.write(SECRET)
+        self.mica("authority", "root", folder, "--name", name, "--type",
+                  "p256", "--root-passphrase-file", self.secret)
+
+    def mica(self, *argv, check=True, stdin=None):
+        return run(os.path.join(self.build, "mica"), *argv, check=check,
+                   stdin=stdin)
+
+    def sign(self, request, out, *more, check=True, yes=("--yes",),
+             stdin=None, secret=None):
+        return self.mica(
+            "authority", "sign", request, "--out", out, "--key", self.key,
+            "--file", self.pem, "--root-passphrase-file",
+            secret or self.secret, *yes, *more, check=check, stdin=stdin)
+
+
+class Away(Ca):
+    """A CA whose root is Offline; its certificate is not there yet."""
+
+    def __init__(self, build, **kw):
+        self.offline = None
+        super().__init__(build, init=self.root_first(build), **kw)
+        self.request = os.path.join(self.home, "issuing.req.pem")
+        self.issuing = os.path.join(self.home, "ca", "issuing.pem")
+
+    def root_first(self, build):
+        """mica init wants the root, and the root a folder: both at once."""
+        self.other = tempfile.mkdtemp(prefix="mica-e2e-root.")
+        self.offline = Offline(build, os.path.join(self.other, "root"))
+        return ("--root", self.offline.pem)
+
+    def __exit__(self, *args):
+        try:
+            super().__exit__(*args)
+        finally:
+            shutil.rmtree(self.other, ignore_errors=True)
+
+    def install(self, pem, *more, check=True):
+        return self.mica("authority", "install", "factory", pem, *more,
+                         check=check)
+
+
+def check_transcript(path, *needles):
+    with open(path, "rb") as f:
+        text = f.read()
+    assert all(c == 10 or 32 <= c < 127 for c in text), path
+    head, digest = text.rsplit(MARK.encode(), 1)
+    assert hashlib.sha256(head).hexdigest() == digest.decode().strip(), path
+    for needle in needles:
+        assert needle in text.decode(), (needle, text.decode())
+    assert text.decode().count("signature ____") == 4
+
+
+def fingerprint(pem):
+    out = run("openssl", "x509", "-in", pem, "-noout", "-fingerprint",
+              "-sha256").stdout
+    return out.split("=")[1].strip().lower()
+
+
+def test_an_offline_root_makes_a_ca_that_serves(build):
+    with Away(build) as c:
+        root = c.offline
+        assert not os.path.exists(c.issuing)
+        assert not os.path.exists(os.path.join(c.home, "root"))
+        run("openssl", "req", "-in", c.request, "-noout", "-verify")
+        pem = c.path("factory.pem")
+        p = root.sign(c.request, pem, yes=(), stdin="yes\n")
+        assert "CN=Example Issuing CA,O=Example" in p.stdout
+        p = c.install(pem)
+        assert "no daemon" in p.stdout.lower(), p.stdout
+        # What each wrote is whole, and says which certificate it was.
+        check_transcript(os.path.join(root.dir, "root.transcript"),
+                         fingerprint(root.pem))
+        check_transcript(c.request + ".transcript", "Certificate Request:")
+        check_transcript(pem + ".transcript", "yes was typed",
+                         fingerprint(pem), fingerprint(root.pem))
+        done, = glob.glob(c.issuing + ".*.transcript")
+        check_transcript(done, fingerprint(pem), "a signature by the key")
+        run("openssl", "verify", "-x509_strict", "-CAfile", root.pem, c.issuing)
+        text = run("openssl", "x509", "-in", c.issuing, "-noout",
+                   "-text").stdout
+        assert "CA:TRUE, pathlen:0" in text and "CRL Sign" in text
+        c.start()
+        _, device = c.device("meter-1")
+        c.verify(device)
+
+
+def test_a_ca_is_certified_again_while_it_serves(build):
+    with Away(build) as c:
+        first, second = c.path("1.pem"), c.path("2.pem")
+        c.offline.sign(c.request, first, "--validity", "1y")
+        c.install(first)
+        c.start()
+        _, before = c.device("meter-1")
+        again = c.path("again.pem")
+        c.mica("authority", "request", "factory", "--out", again)
+        check_transcript(again + ".transcript")
+        c.offline.sign(again, second, "--validity", "5y")
+        p = c.install(second)
+        assert "has taken it up" in p.stdout, p.stdout
+        kept = [f for f in glob.glob(c.issuing + ".2*")
+                if not f.endswith("transcript")]
+        assert len(kept) == 1 and fingerprint(kept[0]) == fingerprint(first)
+        shown, = c.json("status")["authorities"]
+        assert shown["sha256"] == fingerprint(second).replace(":", "")
+        assert subject(second) == subject(first)
+        # Old and new certificates of devices hang below both.
+        _, after = c.device("meter-2")
+        for pem in (before, after):
+            c.verify(pem)
+        p = c.install(second, check=False)
+        assert p.returncode == 1 and "already" in p.stderr
+
+
+def refused(p, clause):
+    assert p.returncode == 1 and clause in p.stderr, (
+        p.returncode, clause, p.stdout, p.stderr)
+
+
+def edit_request(c, name, subj="/O=Example/CN=Example Issuing CA",
+                 basic="critical,CA:TRUE,pathlen:0", key=None):
+    """A request that openssl writes."""
+    out = c.path(name + ".req.pem")
+    key = key or os.path.join(c.home, "keys", "issuing.key")
+    run("openssl", "req", "-new", "-key", key, "-subj", subj, "-out", out,
+        *(("-addext", "basicConstraints=" + basic) if basic else ()))
+    return out
+
+
+def test_the_root_refuses_requests_outside_its_rules(build):
+    with Away(build) as c:
+        sign, out = c.offline.sign, c.path("out.pem")
+
+        def no(request, clause, *more, **kw):
+            refused(sign(request, out, *more, check=False, **kw), clause)
+            assert not os.path.exists(out)
+            assert not os.path.exists(out + ".transcript")
+
+        no(edit_request(c, "o", subj="/O=Other/CN=Example Issuing CA"),
+           "has not the issuer's O")
+        no(edit_request(c, "cn", subj="/O=Example"), "exactly one CN")
+        no(edit_request(c, "self", subj="/O=Example/CN=Example Root CA"),
+           "subject is the issuer's")
+        no(edit_request(c, "ee", basic="CA:FALSE"), "does not ask for a CA")
+        no(edit_request(c, "bare", basic=None), "does not ask for a CA")
+        no(c.request, "not that of --subject", "--subject", "CN=Another")
+        no(c.request, "the answer was not yes", yes=(), stdin="no\n")
+        # Someone else's key in the request, and the signature of ours.
+        forged = c.path("forged.pem")
+        der, other = c.path("a.der"), c.path("b.der")
+        run("openssl", "req", "-in", c.request, "-outform", "DER", "-out", der)
+        run("openssl", "req", "-in", edit_request(c, "x", key=c.key("x")),
+            "-outform", "DER", "-out", other)
+        with open(der, "rb") as f:
+            a = f.read()
+        with open(other, "rb") as f:
+            b = f.read()
+        point = bytes.fromhex("034200")  # BIT STRING of an EC point
+        i, j = a.index(point), b.index(point)
+        with open(der, "wb") as f:
+            f.write(a[:i] + b[j:j + 68] + a[i + 68:])
+        run("openssl", "req", "-inform", "DER", "-in", der, "-out", forged)
+        no(forged, "not signed by the key")
+        wrong = c.path("wrong.pass")
+        with open(wrong, "w") as f:
+            f.write("incorrect horse\n")
+        p = sign(c.request, out, check=False, secret=wrong)
+        refused(p, "wrong passphrase")
+        assert not os.path.exists(out)
+        sign(c.request, out)
+
+
+def by_openssl(c, name, key, days="365", basic="critical,CA:TRUE,pathlen:0",
+               usage="critical,keyCertSign,cRLSign", issuer=None):
+    """A certificate that the root's key signs, whatever it is for."""
+    req, out, ext = c.path(name + ".r"), c.path(name + ".pem"), c.path("ext")
+    run("openssl", "req", "-new", "-key", key, "-subj",
+        "/O=Example/CN=Example Issuing CA", "-out", req)
+    with open(ext, "w") as f:
+        f.write(f"basicConstraints={basic}\nkeyUsage={usage}\n"
+                "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
+    root = issuer or c.offline
+    run("openssl", "x509", "-req", "-in", req, "-CA", root.pem, "-CAkey",
+        root.key, "-passin", "file:" + root.secret, "-CAcreateserial",
+        "-extfile", ext, "-days", days, "-out", out)
+    return out
+
+
+def test_what_is_not_the_authoritys_is_not_installed(build):
+    with Away(build) as c:
+        key = os.path.join(c.home, "keys", "issuing.key")
+        good = c.path("good.pem")
+        c.offline.sign(c.request, good)
+        stranger = Offline(build, os.path.join(c.other, "stranger"))
+
+        def no(pem, clause, *more):
+            refused(c.install(pem, *more, check=False), clause)
+            assert not os.path.exists(c.issuing)
+            assert not glob.glob(c.issuing + "*")
+
+        no(by_openssl(c, "other", c.key("other")), "another key")
+        no(by_openssl(c, "old", key, days="-1"), "expired")
+        no(by_openssl(c, "ee", key, basic="CA:FALSE"), "CA:TRUE")
+        no(by_openssl(c, "mute", key, usage="critical,digitalSignature"),
+           "keyCertSign")
+        no(by_openssl(c, "alien", key, issuer=stranger),
+           "against the configured root")
+        crl, revoked = c.path("root.crl"), c.path("revoked")
+        serial = run("openssl", "x509", "-in", good, "-noout",
+                     "-serial").stdout.strip().split("=")[1]
+        with open(revoked, "w") as f:
+            f.write(f"{serial} 2026-01-01T00:00:00Z cACompromise\n")
+        c.offline.mica("authority", "crl", "--out", crl, "--revoked", revoked,
+                       "--key", c.offline.key, "--file", c.offline.pem,
+                       "--root-passphrase-file", c.offline.secret)
+        no(good, "revoked", "--crl", crl)
+        c.install(good)
+
+
+def test_a_second_operator_agrees_to_a_certificate(build):
+    def two(text):
+        return text + "\napprovals: 2\n"
+
+    with Away(build, edit=two) as c:
+        first, second = c.path("1.pem"), c.path("2.pem")
+        c.offline.sign(c.request, first)
+        c.install(first)
+        c.start()
+        again = c.path("again.pem")
+        c.mica("authority", "request", "factory", "--out", again)
+        c.offline.sign(again, second)
+        p = c.install(second, check=False)
+        assert p.returncode == 4 and "approval approve" in p.stderr, p.stderr
+        assert fingerprint(c.issuing) == fingerprint(first)
+        assert not os.path.exists(c.issuing + ".new")
+        # Nobody agrees with themselves.
+        number, = re.findall(r"approval approve (\d+)", p.stderr)
+        p = c.mica("approval", "approve", number, check=False)
+        assert p.returncode == 1, p.stdout
