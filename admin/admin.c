@@ -54,6 +54,28 @@ static const struct admin_endpoint endpoints[] = {
 #define ENDPOINTS (sizeof(endpoints) / sizeof(endpoints[0]))
 _Static_assert(ENDPOINTS <= ADMIN_ROUTES_MAX, "routes");
 
+/* The parameters that a query may have; all others have none. */
+static const struct {
+	call_fn *fn;
+	const char *known;
+} queries[] = {
+	{ device_list, "max cursor" },
+	{ cert_list, "max cursor device state authority expires_within" },
+	{ cert_show, "authority" },
+	{ crl_list, "authority" },
+	{ approval_list, "max cursor state" },
+};
+
+static enum rc check_query(const struct call *c, call_fn *fn, struct why *why)
+{
+	const char *known = "";
+
+	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++)
+		if (queries[i].fn == fn)
+			known = queries[i].known;
+	return call_check_query(c, known, why);
+}
+
 /* --- who may */
 static enum rc permit(struct call *c, enum conf_role least, struct why *why)
 {
@@ -112,6 +134,8 @@ static void dispatch(void *ctx, struct http_req *req)
 	c->req = req;
 	c->admin->pending++;
 	rc = permit(c, route->endpoint->role, &why);
+	if (rc == RC_OK)
+		rc = check_query(c, route->endpoint->fn, &why);
 	if (rc == RC_OK)
 		rc = read_body(c, &why);
 	if (rc == RC_OK) {

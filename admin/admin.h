@@ -31,6 +31,7 @@ struct admin_opts { /* all borrowed */
 	struct loop *loop;
 	struct store *store;
 	struct authorities *authorities; /* resolved */
+	const struct profiles *profiles;
 	struct authorizer *authorizer;
 	struct issuer *issuer;
 	struct metrics *metrics;

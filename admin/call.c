@@ -4,6 +4,7 @@
 #include "net/http_uri.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,6 +116,42 @@ enum rc call_param_u64(const struct call *c, const char *name, uint64_t max,
 		return why_set(why, RC_MALFORMED,
 		        "%s: want a number up to %llu", name,
 		        (unsigned long long)max);
+	return RC_OK;
+}
+
+static bool is_word(struct bytes word, const char *words)
+{
+	struct bytes one, rest = bytes_str(words);
+
+	while (rest.n > 0) {
+		bytes_cut(rest, ' ', &one, &rest);
+		if (word.n > 0 && bytes_eq(one, word))
+			return true;
+	}
+	return false;
+}
+
+/* Names stand as they are: none of ours has anything to escape. */
+enum rc call_check_query(
+        const struct call *c, const char *known, struct why *why)
+{
+	struct bytes query = http_req_query(c->req), pair, name, rest;
+	char text[64];
+
+	for (rest = query; rest.n > 0;) {
+		struct bytes value;
+
+		bytes_cut(rest, '&', &pair, &rest);
+		bytes_cut(pair, '=', &name, &value);
+		(void)snprintf(text, sizeof(text), "%.*s", (int)name.n,
+		        (const char *)name.p);
+		if (!is_word(name, known))
+			return why_set(why, RC_MALFORMED,
+			        "query: no parameter \"%s\" here", text);
+		if (!http_uri_param(query, text, &value))
+			return why_set(why, RC_MALFORMED,
+			        "query: \"%s\" comes twice", text);
+	}
 	return RC_OK;
 }
 

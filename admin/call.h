@@ -83,6 +83,10 @@ MUST_CHECK enum rc call_param(const struct call *c, const char *name, char *out,
 /* As call_param, a decimal number up to max. */
 MUST_CHECK enum rc call_param_u64(const struct call *c, const char *name,
         uint64_t max, uint64_t *out, struct why *why);
+/* Refuses what is not among the words of known (separated by spaces), or comes
+ * twice: a misspelt parameter never passes as an absent one. */
+MUST_CHECK enum rc call_check_query(
+        const struct call *c, const char *known, struct why *why);
 /* `cursor` and `max` of a list. */
 MUST_CHECK enum rc call_page(const struct call *c, struct store_cursor *cursor,
         size_t *max, struct why *why);

@@ -58,7 +58,6 @@ static enum rc plan_state(
         struct call *c, struct cert_page *j, const char *state, struct why *why)
 {
 	const struct authority *a;
-	enum rc rc;
 
 	if (strcmp(state, "intent") == 0) {
 		j->list.by = LIST_INTENTS;
@@ -71,10 +70,6 @@ static enum rc plan_state(
 	if (strcmp(state, "revoked") != 0)
 		return why_set(why, RC_MALFORMED,
 		        "state: want intent, abandoned or revoked");
-	rc = call_param(
-	        c, "authority", j->revoked_by, sizeof(j->revoked_by), why);
-	if (rc != RC_OK)
-		return rc;
 	if (j->revoked_by[0] != '\0')
 		a = authorities_find(c->admin->o.authorities, j->revoked_by);
 	else if (authorities_count(c->admin->o.authorities) == 1)
@@ -108,6 +103,14 @@ static enum rc plan_list(struct call *c, struct cert_page *j, struct why *why)
 	if ((j->device[0] != '\0') + (state[0] != '\0') + (within_s > 0) > 1)
 		return why_set(why, RC_MALFORMED,
 		        "device, state and expires_within: want one of them");
+	rc = call_param(
+	        c, "authority", j->revoked_by, sizeof(j->revoked_by), why);
+	if (rc == RC_OK && j->revoked_by[0] != '\0' &&
+	        strcmp(state, "revoked") != 0)
+		rc = why_set(why, RC_MALFORMED,
+		        "authority: goes with state=revoked");
+	if (rc != RC_OK)
+		return rc;
 	if (state[0] != '\0')
 		return plan_state(c, j, state, why);
 	if (within_s > 0) {

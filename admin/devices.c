@@ -87,6 +87,8 @@ static enum rc read_device(
 
 	if (rc == RC_OK)
 		rc = device_id_check(bytes_str(id), why);
+	if (rc == RC_OK)
+		rc = device_fits(c, id, why);
 	if (rc != RC_OK)
 		return rc;
 	if (!is_note(bytes_str(note)))

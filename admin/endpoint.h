@@ -14,4 +14,9 @@ call_fn crl_list, crl_generate;
 call_fn approval_list, approval_ask, approval_show, approval_decide;
 call_fn floor_show, floor_lower;
 
+/* Does a profile of enroll.est have room for a device of that id? RC_MALFORMED:
+ * none has; why says what is wrong with the last. */
+MUST_CHECK enum rc device_fits(
+        const struct call *c, const char *device, struct why *why);
+
 #endif

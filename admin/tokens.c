@@ -81,6 +81,35 @@ static enum rc read_wanted(
 	return rc;
 }
 
+/* Said now, and not to the device when it comes. */
+static enum rc check_fits(const struct call *c, const struct conf_label *l,
+        const char *device, struct why *why)
+{
+	const struct admin_opts *o = &c->admin->o;
+	const struct authority *a =
+	        authorities_find(o->authorities, l->authority->name);
+	const struct profile *p =
+	        a != NULL ? profiles_find(o->profiles, a, l->profile) : NULL;
+	enum rc rc = p != NULL ? profile_check_device(p, device, why) : RC_OK;
+
+	return rc == RC_DENIED
+	        ? why_prefix(why, RC_MALFORMED, "profile %s", l->profile->name)
+	        : rc;
+}
+
+enum rc device_fits(const struct call *c, const char *device, struct why *why)
+{
+	const struct conf *conf = c->admin->o.conf;
+	enum rc rc = RC_OK;
+
+	for (size_t i = 0; i < conf->n_labels; i++) {
+		rc = check_fits(c, &conf->labels[i], device, why);
+		if (rc != RC_MALFORMED)
+			return rc;
+	}
+	return rc;
+}
+
 static enum rc make(struct call *c, struct token_made *j, struct why *why)
 {
 	struct token_wanted w = { .life_s = c->admin->o.conf->token_life_s };
@@ -90,6 +119,8 @@ static enum rc make(struct call *c, struct token_made *j, struct why *why)
 
 	if (rc == RC_OK)
 		rc = find_label(c->admin->o.conf, &w, &j->label, why);
+	if (rc == RC_OK)
+		rc = check_fits(c, j->label, w.device, why);
 	if (rc != RC_OK)
 		return rc;
 	a = authorities_find(

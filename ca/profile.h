@@ -78,6 +78,12 @@ MUST_CHECK enum rc profile_resolve(struct profile_names *out,
         const struct profile *p, const char *device,
         const struct grant_names *names, struct why *why);
 
+/* Can the places that the profile has for it hold that device id? What a
+ * commonName cannot is known before anyone comes with a key.
+ * Errors: RC_DENIED RC_NOMEM. */
+MUST_CHECK enum rc profile_check_device(
+        const struct profile *p, const char *device, struct why *why);
+
 /* Is the value of that subject attribute (OID content octets) decided by
  * whom the certificate is for, rather than fixed by the profile? */
 bool profile_identifies(const struct profile *p, struct bytes oid);

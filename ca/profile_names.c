@@ -279,6 +279,46 @@ enum rc profile_resolve(struct profile_names *out, const struct profile *p,
 	return rc;
 }
 
+static enum rc check_subject(struct profile_names *n, struct buf *scratch,
+        const struct profile *p, const char *device, struct why *why)
+{
+	enum rc rc = RC_OK;
+
+	for (size_t i = 0; i < p->n_subject && rc == RC_OK; i++) {
+		const struct name_template *t = &p->subject[i].text;
+		struct name_part part = { .oid = oid_value_bytes(
+			                          &p->subject[i].oid) };
+
+		if (t->var != VAR_DEVICE)
+			continue;
+		buf_reset(scratch);
+		buf_add(scratch, t->head);
+		buf_add_str(scratch, device);
+		buf_add(scratch, t->tail);
+		part.text = buf_bytes(scratch);
+		rc = scratch->failed;
+		if (rc == RC_OK)
+			rc = name_write(&n->subject, &part, 1, why);
+	}
+	return rc == RC_MALFORMED || rc == RC_TOOBIG ? RC_DENIED : rc;
+}
+
+enum rc profile_check_device(
+        const struct profile *p, const char *device, struct why *why)
+{
+	struct profile_names n = PROFILE_NAMES_INIT;
+	struct buf scratch = BUF_INIT(TEXT_MAX_BYTES);
+	enum rc rc = check_subject(&n, &scratch, p, device, why);
+
+	for (size_t i = 0; i < p->n_san && rc == RC_OK; i++)
+		if (p->san[i].text.var == VAR_DEVICE)
+			rc = add_san(&n.san, &scratch, &p->san[i],
+			        bytes_str(device), why);
+	buf_free(&scratch);
+	profile_names_free(&n);
+	return rc;
+}
+
 void profile_names_free(struct profile_names *n)
 {
 	buf_free(&n->subject);

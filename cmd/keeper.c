@@ -318,6 +318,7 @@ static enum rc open_http(struct keeper *k, struct why *why)
 		.loop = k->r.loop,
 		.store = k->r.store,
 		.authorities = k->r.authorities,
+		.profiles = k->r.profiles,
 		.authorizer = k->r.authorizer,
 		.issuer = k->r.issuer,
 		.metrics = k->r.metrics,

@@ -52,6 +52,8 @@ static int check_config(const char *path)
 		fprintf(stderr, "%s: and more\n", path);
 	if (rc == RC_OK)
 		rc = generation_check(c, &why);
+	if (rc == RC_OK)
+		rc = keys_folder_check(c, &why);
 	if (rc != RC_OK && e->n == 0)
 		fprintf(stderr, "%s: %s\n", path,
 		        why.text[0] != '\0' ? why.text : rc_info(rc)->text);

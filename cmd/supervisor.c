@@ -414,23 +414,6 @@ static enum rc open_published(
 	return RC_OK;
 }
 
-static enum rc open_keys(
-        struct supervisor *s, const char *path, struct why *why)
-{
-	struct stat st;
-
-	s->keys_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->keys_fd < 0 || fstat(s->keys_fd, &st) != 0)
-		return why_set(why, RC_IO, "%s: %s", path, strerror(errno));
-	/* The signer looks at each file's own mode. */
-	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		return why_set(why, RC_PERMISSION,
-		        "%s: others than its owner may put keys there: "
-		        "chmod 700 %s",
-		        path, path);
-	return RC_OK;
-}
-
 static enum rc open_shared(struct supervisor *s, struct why *why)
 {
 	s->metrics_fd = metrics_create();
@@ -509,7 +492,7 @@ static enum rc open_all(struct supervisor *s, struct why *why)
 	if (rc == RC_OK)
 		rc = open_published(s, c->publish_path, why);
 	if (rc == RC_OK)
-		rc = open_keys(s, c->keys_dir, why);
+		rc = keys_folder_open(&s->keys_fd, c->keys_dir, why);
 	if (rc == RC_OK)
 		rc = open_pairs(s, s->now->n_workers + 1, why);
 	if (rc == RC_OK)

@@ -164,6 +164,14 @@ void supervisor_want_tls_key(struct supervisor *s, struct generation *g);
 MUST_CHECK enum rc key_match(const struct conf *conf,
         const struct proto_key_entry *keys, size_t n, struct why *why);
 
+/* --- keys_folder.c */
+/* RC_IO RC_PERMISSION; RC_CONFIG: open to others. */
+MUST_CHECK enum rc keys_folder_open(int *fd, const char *path, struct why *why);
+/* Without a look into any file: the folder, and the files that the configuration
+ * names, are there and closed to others. Who may not look finds nothing wrong.
+ */
+MUST_CHECK enum rc keys_folder_check(const struct conf *c, struct why *why);
+
 /* --- responders.c */
 MUST_CHECK enum rc responders_init(struct generation *g);
 void responders_clear(struct generation *g);

@@ -164,6 +164,20 @@ def test_start_refuses_what_cannot_work(build):
     with Ca(build) as c:
         p = run(c.bin("micad"), "--check-config", c.conf)
         assert "good" in p.stdout
+        keys = os.path.join(c.home, "keys")
+        key = os.path.join(keys, "issuing.key")
+        os.chmod(key, 0o640)
+        refused_check(c, "keys.issuing", "chmod 600")
+        os.chmod(key, 0o600)
+        os.rename(key, key + ".away")
+        refused_check(c, "keys.issuing", "No such file")
+        os.rename(key + ".away", key)
+        os.chmod(keys, 0o770)
+        refused_check(c, "chmod 700")
+        os.rename(keys, keys + ".away")
+        refused_check(c, keys, "No such file")
+        os.rename(keys + ".away", keys)
+        os.chmod(keys, 0o700)
         bad = os.path.join(c.home, "ca", "bad.pem")
         with open(bad, "w") as f:
             f.write("-----BEGIN CERTIFICATE-----\nMAA=\n"
@@ -178,6 +192,13 @@ def test_start_refuses_what_cannot_work(build):
         p = run(c.bin("micad"), "--check-config", c.conf, check=False)
         assert p.returncode == 1
         assert "nonsense" in p.stderr and f"{c.conf}:" in p.stderr
+
+
+def refused_check(c, *words):
+    p = run(c.bin("micad"), "--check-config", c.conf, check=False)
+    assert p.returncode == 1 and "good" not in p.stdout, p.stdout
+    for w in words:
+        assert w in p.stderr, (w, p.stderr)
 
 
 def refused_start(c, conf, *words):

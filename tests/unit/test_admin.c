@@ -81,6 +81,7 @@ static void begin(void)
 	o.loop = w.h.loop;
 	o.store = w.h.store;
 	o.authorities = w.authorities;
+	o.profiles = w.profiles;
 	o.authorizer = w.authorizer;
 	o.issuer = w.issuer;
 	ck_assert_int_eq(admin_new(&admin, &o), RC_OK);
@@ -141,6 +142,11 @@ static const char *code(const json_t *o)
 	ck_assert(json_object_size(o) == 1);
 	ck_assert_str_ne(text(error, "text"), "");
 	return text(error, "code");
+}
+
+static const char *error_text(const json_t *o)
+{
+	return text(json_object_get(o, "error"), "text");
 }
 
 static void must_post(const char *path, const char *body)
@@ -419,6 +425,14 @@ static const struct {
 	{ "/v1/certs", "expires_within=2592000", 200 },
 	{ "/v1/certs", "expires_within=-5", 400 },
 	{ "/v1/certs", "", 200 },
+	{ "/v1/certs", "frob=1", 400 },
+	{ "/v1/certs", "devise=a", 400 },
+	{ "/v1/certs", "device", 200 },
+	{ "/v1/certs", "max=1&max=2", 400 },
+	{ "/v1/certs", "&", 400 },
+	{ "/v1/certs", "authority=factory", 400 },
+	{ "/v1/devices/nobody", "authority=factory", 400 },
+	{ "/v1/status", "verbose=1", 400 },
 	{ "/v1/certs/", "", 400 },
 	{ "/v1/certs/xyz", "", 400 },
 	{ "/v1/certs/00112233445566778899aabbccddeeff0011223344", "", 400 },
@@ -521,6 +535,31 @@ START_TEST(token_is_stored_by_its_hash_and_told_once)
 	ck_assert_int_le(stored.token.expires_us, now_us + 3660000000);
 	ck_assert_uint_ne(help_device(&w.h, "new"), 0);
 	json_decref(o);
+}
+END_TEST
+
+/* X.520 lets a commonName have 64 characters. */
+START_TEST(device_id_that_no_name_can_hold_is_refused_early)
+{
+	char body[256], id[100] = "";
+	unsigned status;
+	json_t *o;
+
+	conf.n_labels = 1;
+	memset(id, 'a', 65);
+	(void)snprintf(body, sizeof(body), "{\"device\": \"%s\"}", id);
+	o = post("/v1/tokens", body, &status);
+	ck_assert_uint_eq(status, 400);
+	ck_assert_ptr_nonnull(strstr(error_text(o), "64"));
+	json_decref(o);
+	(void)snprintf(body, sizeof(body), "{\"id\": \"%s\"}", id);
+	o = post("/v1/devices", body, &status);
+	ck_assert_uint_eq(status, 400);
+	ck_assert_ptr_nonnull(strstr(error_text(o), "64"));
+	json_decref(o);
+	id[64] = '\0';
+	(void)snprintf(body, sizeof(body), "{\"id\": \"%s\"}", id);
+	must_post("/v1/devices", body);
 }
 END_TEST
 
@@ -917,6 +956,7 @@ int main(void)
 	tcase_add_test(c, device_is_added_once_and_shown);
 	tcase_add_test(c, pages_neither_skip_nor_repeat);
 	tcase_add_test(c, token_is_stored_by_its_hash_and_told_once);
+	tcase_add_test(c, device_id_that_no_name_can_hold_is_refused_early);
 	tcase_add_test(c, token_of_the_only_pair_needs_no_profile);
 	tcase_add_test(c, token_for_a_suspended_device_is_refused);
 	tcase_add_test(c, certificate_is_issued_on_record);
