@@ -41,6 +41,9 @@ static const struct admin_endpoint endpoints[] = {
 	        floor_show },
 	{ HTTP_POST, HTTP_EXACT, "/v1/store/floor", ADMIN_BODY_MAX_BYTES,
 	        CONF_ROLE_ADMIN, floor_lower },
+	/* …/NAME/revoke */
+	{ HTTP_POST, HTTP_PREFIX, "/v1/authorities/", ADMIN_BODY_MAX_BYTES,
+	        CONF_ROLE_ADMIN, authority_change },
 	{ HTTP_GET, HTTP_EXACT, "/v1/approvals", 0, CONF_ROLE_AUDITOR,
 	        approval_list },
 	{ HTTP_POST, HTTP_EXACT, "/v1/approvals", ADMIN_BODY_MAX_BYTES,

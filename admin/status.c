@@ -111,6 +111,9 @@ static void warn_of_authorities(const struct admin *a, struct warnings *w)
 		const struct authority *x = authorities_at(a->o.authorities, i);
 		int64_t left_s = x->not_after_s - now_s;
 
+		if (x->state == AUTHORITY_REVOKED)
+			warn(w, "authority %s is revoked: it issues nothing",
+			        x->conf->name);
 		if (left_s <= 0)
 			warn(w, "authority %s has expired", x->conf->name);
 		else if (left_s < EXPIRY_WARNING_S)

@@ -336,6 +336,7 @@ static bool resolve_one(
 			continue;
 		a->id = rows[i].id;
 		a->version = rows[i].version;
+		a->state = rows[i].state;
 		return true;
 	}
 	return false;

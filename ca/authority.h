@@ -11,12 +11,13 @@
 
 struct authority {
 	const struct conf_authority *conf;
-	uint32_t id;          /* in the store; 0 until authorities_enter() */
-	uint64_t version;     /* of its record */
-	struct bytes der;     /* the CA certificate */
-	struct bytes subject; /* Name, DER */
-	struct bytes spki;    /* SubjectPublicKeyInfo, DER */
-	struct bytes key_id;  /* subjectKeyIdentifier's content */
+	uint32_t id;      /* in the store; 0 until authorities_enter() */
+	uint64_t version; /* of its record, and */
+	enum authority_state state; /* what that says */
+	struct bytes der;           /* the CA certificate */
+	struct bytes subject;       /* Name, DER */
+	struct bytes spki;          /* SubjectPublicKeyInfo, DER */
+	struct bytes key_id;        /* subjectKeyIdentifier's content */
 	uint8_t cert_hash[STORE_HASH_BYTES];
 	int64_t not_before_s, not_after_s;
 	bool signs_crls;     /* keyUsage cRLSign (RFC 5280 section 4.2.1.3) */

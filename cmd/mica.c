@@ -116,6 +116,9 @@ static const struct cli_command commands[] = {
 	        O(OUT) | O(REVOKED) | O(VALIDITY) | O(KEY) | O(FILE) |
 	                O(ROOT_PASSPHRASE_FILE),
 	        0, 0, mica_authority_crl },
+	{ "authority", "revoke", "NAME --reason R",
+	        "it issues nothing more, for good; status goes on", O(REASON),
+	        1, 1, mica_authority_revoke },
 	{ "approval", "list", "[--state open|closed] [--max N] [--cursor C]",
 	        "what waits for a second operator, or did", LISTS | O(STATE), 0,
 	        0, mica_approval_list },

@@ -201,7 +201,9 @@ static enum rc begin_versions(struct begin *t)
 		return why_set(t->why, RC_STALE, "no such authority");
 	/* Its version has changed, too, but asking again will not help. */
 	if (t->authority.state == AUTHORITY_REVOKED)
-		return why_set(t->why, RC_DENIED, "the authority is revoked");
+		return op->for_status ? RC_OK
+		                      : why_set(t->why, RC_DENIED,
+		                                "the authority is revoked");
 	if (t->authority.version != op->authority_version)
 		return why_set(t->why, RC_STALE, "the authority has changed");
 	if (begin_device(op)[0] == '\0')
@@ -239,7 +241,7 @@ static enum rc begin_standing(struct begin *t)
 	const struct store_credential *c = &t->op->credential;
 	struct rec_status status;
 
-	if (t->authority.state != AUTHORITY_ACTIVE)
+	if (t->authority.state != AUTHORITY_ACTIVE && !t->op->for_status)
 		return why_set(t->why, RC_DENIED, "the authority is retired");
 	if (t->has_device && t->device.device.state != DEVICE_ACTIVE)
 		return why_set(t->why, RC_DENIED, "the device is suspended");

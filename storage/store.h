@@ -195,6 +195,9 @@ struct store_issue_begin {
 	uint64_t device_version;
 	uint64_t authority_version;
 	uint32_t max_active;
+	/* It certifies who signs the status of what the authority issued: one
+	 * that is retired or revoked goes on with that. */
+	bool for_status;
 	uint16_t shard; /* as store_cert has it; fixed for good */
 	int64_t not_before_s, not_after_s;
 	int64_t retry_after_us;
@@ -542,8 +545,8 @@ struct store_authority_put {
 };
 MUST_CHECK enum rc store_authority_put(
         struct store *s, struct store_authority_put *op);
-/* One generation issues nothing more, whatever the configuration says: T1
- * refuses, T2 records as revoked what was in flight. What it issued before
+/* One generation issues nothing more but for_status, whatever the configuration
+ * says: T1 refuses, T2 records as revoked what was in flight. What it issued before
  * stays as it is, and so does the status of that. Twice is RC_OK and changes
  * nothing, but keyCompromise and cACompromise replace another reason.
  * RC_NOTFOUND, RC_MALFORMED (no such reason). */

@@ -215,6 +215,20 @@ START_TEST(revoked_authority_issues_nothing_and_never_comes_back)
 }
 END_TEST
 
+START_TEST(revoked_authority_certifies_who_signs_its_status)
+{
+	struct help_issue responder;
+
+	(void)revoke(REASON_CA_COMPROMISE);
+	help_issue(h, &responder, "", 0, "responder");
+	responder.t1.credential.kind = CREDENTIAL_SYSTEM;
+	ck_assert_int_eq(help_t1(h, &responder), RC_DENIED);
+	responder.t1.for_status = true;
+	ck_assert_int_eq(help_t1(h, &responder), RC_OK);
+	ck_assert_int_eq(help_t2(h, &responder), RC_OK);
+}
+END_TEST
+
 START_TEST(revoked_authority_changes_its_reason_for_a_compromise_alone)
 {
 	static const struct {
@@ -250,6 +264,7 @@ void contract_approval(TCase *tc)
 	tcase_add_test(tc, approval_that_ran_out_is_of_no_use);
 	tcase_add_test(
 	        tc, revoked_authority_issues_nothing_and_never_comes_back);
+	tcase_add_test(tc, revoked_authority_certifies_who_signs_its_status);
 	tcase_add_test(tc,
 	        revoked_authority_changes_its_reason_for_a_compromise_alone);
 }

@@ -149,12 +149,63 @@ START_TEST(what_the_daemon_does_is_not_asked_for_here)
 }
 END_TEST
 
+/* --- an authority is revoked */
+
+#define REVOKE_PATH "/v1/authorities/factory/revoke"
+#define REVOKE "{\"reason\":\"cACompromise\"}"
+
+static const struct {
+	const char *path, *body;
+	unsigned status;
+} mistakes[] = {
+	{ "/v1/authorities/none/revoke", REVOKE, 404 },
+	{ "/v1/authorities/factory/frob", REVOKE, 404 },
+	{ "/v1/authorities/factory", REVOKE, 404 },
+	{ REVOKE_PATH, "{}", 400 },
+	{ REVOKE_PATH, "{\"reason\":\"frob\"}", 400 },
+	{ REVOKE_PATH, "{\"reason\":\"certificateHold\"}", 400 },
+};
+#define MISTAKES ((int)(sizeof(mistakes) / sizeof(mistakes[0])))
+
+START_TEST(revocation_of_an_authority_is_read_strictly)
+{
+	unsigned status =
+	        post(ADMIN_UID_ADMIN, mistakes[_i].path, mistakes[_i].body);
+
+	ck_assert_msg(status == mistakes[_i].status, "%s %s: %u",
+	        mistakes[_i].path, mistakes[_i].body, status);
+}
+END_TEST
+
+START_TEST(authority_is_revoked_once_two_agree)
+{
+	unsigned status;
+	json_t *o;
+
+	need_two();
+	ck_assert_uint_eq(post(ADMIN_UID_ADMIN, REVOKE_PATH, REVOKE), 202);
+	ck_assert_uint_eq(post(ROOT, "/v1/approvals/1/approve", ""), 200);
+	ck_assert_uint_eq(post(ADMIN_UID_ADMIN, REVOKE_PATH,
+	                          "{\"reason\":\"superseded\"}"),
+	        202);
+	o = admin_test_ask(ADMIN_UID_ADMIN, REVOKE_PATH, NULL, REVOKE, &status);
+	ck_assert_uint_eq(status, 200);
+	ck_assert_str_eq(admin_test_text(o, "state"), "revoked");
+	ck_assert_str_eq(admin_test_text(o, "reason"), "cACompromise");
+	ck_assert_str_ne(admin_test_text(o, "serial"), "");
+	json_decref(o);
+}
+END_TEST
+
 void admin_test_approvals(TCase *tc)
 {
 	tcase_add_test(tc, one_operator_is_enough_where_one_is);
 	tcase_add_test(tc, request_waits_for_another_operator_and_goes_once);
 	tcase_add_loop_test(
 	        tc, request_is_decided_by_another_of_its_role, 0, DECIDERS);
+	tcase_add_loop_test(
+	        tc, revocation_of_an_authority_is_read_strictly, 0, MISTAKES);
+	tcase_add_test(tc, authority_is_revoked_once_two_agree);
 	tcase_add_test(tc, request_runs_out);
 	tcase_add_test(tc, what_the_daemon_does_is_not_asked_for_here);
 }

@@ -1,0 +1,71 @@
+"""The two-person rule, as far as one user can see it; tests/root/ has the other
+operators."""
+
+import os
+import signal
+
+from harness import ca, wait_for
+
+WAITS = 4
+
+
+def two(text):
+    return "approvals: 2\napproval_life: 1min\n" + text
+
+
+def revoke(c, *more):
+    return c.mica("authority", "revoke", "factory", "--reason", "superseded",
+                  *more, check=False)
+
+
+def test_nobody_approves_their_own_request(build):
+    with ca(build, edit=two) as c:
+        p = revoke(c)
+        assert p.returncode == WAITS, (p.returncode, p.stdout, p.stderr)
+        assert "mica approval approve 1" in p.stderr, p.stderr
+        p = c.mica("approval", "approve", "1", check=False)
+        assert p.returncode == 1 and "their own" in p.stderr, p.stderr
+        assert revoke(c).returncode == WAITS
+        listed = c.json("approval", "list")["approvals"]
+        assert [(a["id"], a["state"]) for a in listed] == \
+            [(1, "pending")], listed
+        assert listed[0]["asked_by"] == os.getuid()
+        # What waits is not done.
+        c.device("m1")
+        wait_for("metric", lambda: "mica_approvals_open" in c.metrics())
+
+        c.mica("approval", "deny", "1")
+        p = c.mica("approval", "approve", "1", check=False)
+        assert p.returncode == 1 and "closed" in p.stderr, p.stderr
+        assert "denied" in c.mica("approval", "list", "--state",
+                                  "closed").stdout
+        assert revoke(c).returncode == WAITS
+        assert c.json("approval", "list")["approvals"][0]["id"] == 2
+
+
+def test_what_is_not_approved_in_time_expires(build):
+    with ca(build, edit=two) as c:
+        assert revoke(c).returncode == WAITS
+        c.stop()
+        c.clock_shift = 120
+        c.start()
+        wait_for("expiry", lambda: "approval.expired" in c.log())
+        assert c.json("approval", "show", "1")["state"] == "expired"
+        assert c.json("approval", "list")["approvals"] == []
+
+
+def test_one_operator_is_enough_unless_the_configuration_says_two(build):
+    with ca(build) as c:
+        _, pem = c.device("m1")
+        p = revoke(c)
+        assert p.returncode == 0 and "root.crl" in p.stdout, p.stderr
+        assert c.json("approval", "list")["approvals"] == []
+        _, b64 = c.csr("m2", "/CN=m2")
+        a = c.enroll(b64, "-u", f"m2:{c.token('m2')}")
+        assert a.status == 400, (a.status, a.text())
+        again = c.json("authority", "revoke", "factory", "--reason",
+                       "keyCompromise")
+        assert again["reason"] == "keyCompromise", again
+        os.kill(c.process.pid, signal.SIGHUP)
+        c.mica("crl", "generate")
+        c.verify(pem)
