@@ -29,8 +29,12 @@ enum child_fd {
 };
 
 /* One page that every process maps. */
+#define SHARED_REFUSALS 4
 struct shared {
 	_Atomic uint32_t store_halt;
+	/* Of each counter of refusals, how many stand in the audit trail, or
+	 * are on their way there: keepers come and go, and overlap. */
+	_Atomic uint64_t refusals_told[SHARED_REFUSALS];
 };
 int shared_create(void);           /* memfd or -1 */
 struct shared *shared_map(int fd); /* NULL on failure; never unmapped */

@@ -38,6 +38,7 @@ struct keeper {
 	bool abandoning;
 	bool up;
 	bool draining;
+	bool flushed; /* what was refused until the end is in the audit trail */
 	bool floor_told;
 	int64_t floor_s; /* what the supervisor was told last */
 	struct refusal_audit *refusals;
@@ -278,7 +279,9 @@ static void finish(void *ctx)
 {
 	struct keeper *k = ctx;
 
-	if (issuer_pending(k->r.issuer) == 0 && !k->abandoning &&
+	if (!k->flushed)
+		k->flushed = refusal_audit_flush(k->refusals);
+	if (k->flushed && issuer_pending(k->r.issuer) == 0 && !k->abandoning &&
 	        !refusal_audit_busy(k->refusals) &&
 	        !approvals_busy(k->approvals) && !crl_plan_busy(k->crls) &&
 	        admin_pending(k->admin) == 0)

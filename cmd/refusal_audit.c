@@ -16,10 +16,12 @@ static const struct {
 };
 #define REFUSALS (sizeof(refusals) / sizeof(refusals[0]))
 
+_Static_assert(REFUSALS == SHARED_REFUSALS, "counters");
+
 struct refusal_audit {
 	struct runtime *r;
-	uint64_t seen[REFUSALS];
-	int64_t due_us; /* clock_mono_us() */
+	uint64_t taken[REFUSALS]; /* by the write under way */
+	int64_t since_us;         /* clock_mono_us() */
 	char detail[STORE_TEXT_MAX + 1];
 	struct store_audit op;
 	bool busy;
@@ -30,34 +32,51 @@ static void written(struct store_op *op)
 	struct refusal_audit *a = op->ctx;
 
 	a->busy = false;
-	if (op->rc != RC_OK)
-		log_event(LOG_WARN, "audit.failed", "why", op->why.text, NULL);
+	if (op->rc == RC_OK)
+		return;
+	log_event(LOG_WARN, "audit.failed", "why", op->why.text, NULL);
+	/* In doubt: told twice is better than never. */
+	for (size_t i = 0; i < REFUSALS; i++)
+		atomic_fetch_sub(&a->r->shared->refusals_told[i], a->taken[i]);
 }
 
-/* What came since the last look; false: nothing. */
+/* What came since somebody looked. */
+static uint64_t take_one(_Atomic uint64_t *told, uint64_t now)
+{
+	uint64_t was = atomic_load(told);
+
+	while (was < now)
+		if (atomic_compare_exchange_weak(told, &was, now))
+			return now - was;
+	return 0;
+}
+
+/* False: nothing came. */
 static bool take(struct refusal_audit *a, struct buf *text)
 {
+	int64_t now_us = clock_mono_us();
 	bool any = false;
 
 	for (size_t i = 0; i < REFUSALS; i++) {
-		uint64_t now = metric_total(a->r->metrics, refusals[i].metric);
-
+		a->taken[i] = take_one(&a->r->shared->refusals_told[i],
+		        metric_total(a->r->metrics, refusals[i].metric));
 		buf_addf(text, "%s=%llu ", refusals[i].name,
-		        (unsigned long long)(now - a->seen[i]));
-		any = any || now != a->seen[i];
-		a->seen[i] = now;
+		        (unsigned long long)a->taken[i]);
+		any = any || a->taken[i] != 0;
 	}
-	buf_addf(text, "in %d s", REFUSAL_AUDIT_EVERY_S);
+	buf_addf(
+	        text, "in %lld s", (long long)(now_us - a->since_us) / 1000000);
+	a->since_us = now_us;
 	return any;
 }
 
-void refusal_audit_tick(struct refusal_audit *a)
+bool refusal_audit_flush(struct refusal_audit *a)
 {
 	struct buf text = BUF_INIT(STORE_TEXT_MAX);
+	enum rc rc;
 
-	if (a->busy || clock_mono_us() < a->due_us)
-		return;
-	a->due_us = clock_mono_us() + REFUSAL_AUDIT_EVERY_S * 1000000LL;
+	if (a->busy)
+		return false;
 	if (take(a, &text) && buf_cstr(&text) != NULL) {
 		snprintf(a->detail, sizeof(a->detail), "%s", buf_cstr(&text));
 		a->op = (struct store_audit){ .event = "refusals",
@@ -66,9 +85,23 @@ void refusal_audit_tick(struct refusal_audit *a)
 			.op = { .done = written,
 			        .ctx = a,
 			        .actor = a->r->actor } };
-		a->busy = store_audit(a->r->store, &a->op) == RC_PENDING;
+		a->busy = true;
+		rc = store_audit(a->r->store, &a->op);
+		if (rc != RC_PENDING) {
+			a->op.op.rc = rc;
+			written(&a->op.op);
+		}
 	}
 	buf_free(&text);
+	return true;
+}
+
+void refusal_audit_tick(struct refusal_audit *a)
+{
+	int64_t due_us = a->since_us + REFUSAL_AUDIT_EVERY_S * 1000000LL;
+
+	if (clock_mono_us() >= due_us)
+		(void)refusal_audit_flush(a);
 }
 
 bool refusal_audit_busy(const struct refusal_audit *a)
@@ -79,16 +112,12 @@ bool refusal_audit_busy(const struct refusal_audit *a)
 enum rc refusal_audit_new(struct refusal_audit **out, struct runtime *r)
 {
 	struct refusal_audit *a = calloc(1, sizeof(*a));
-	struct buf text = BUF_INIT(STORE_TEXT_MAX);
 
 	*out = a;
 	if (a == NULL)
 		return RC_NOMEM;
 	a->r = r;
-	a->due_us = clock_mono_us() + REFUSAL_AUDIT_EVERY_S * 1000000LL;
-	/* Counters outlive a keeper: what stands there now is the start. */
-	(void)take(a, &text);
-	buf_free(&text);
+	a->since_us = clock_mono_us();
 	return RC_OK;
 }
 

@@ -376,6 +376,16 @@ def test_behind_the_clock_floor_status_goes_on_and_issuing_does_not(build):
         c.device("dev3")
 
 
+def test_what_was_refused_is_on_record_when_the_daemon_ends(build):
+    with ca(build) as c:
+        c.token("dev")
+        _, b64 = c.csr("dev", "/CN=dev")
+        assert c.enroll(b64, "-u", "dev:wrong").status == 401
+        before = c.json("status")["store"]["audit_last"]
+        c.stop()
+        assert c.json("store", "check")["audit_entries"] == before + 1
+
+
 def issue_args(c, name):
     c.csr(name, f"/CN={name}")
     return ("cert", "issue", "--csr", c.path(f"{name}.csr"), "--profile",
