@@ -2,7 +2,6 @@
 #include "ca/issuer_job.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "der/oid.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -198,8 +197,6 @@ static void fill_begin(struct job *job, const struct draft_input *in)
 	b->device_version = grant_device_version(g);
 	b->authority_version = grant_authority_version(g);
 	b->max_active = grant_profile(g)->max_active;
-	b->for_status = grant_is_system(g) &&
-	        profile_has_eku(in->profile, oid_bytes(OID_KP_OCSP_SIGNING));
 	b->shard = profile_shard(in->profile, job->draft.serial);
 	b->not_before_s = job->draft.validity.not_before_s;
 	b->not_after_s = job->draft.validity.not_after_s;

@@ -2,10 +2,9 @@
  * CA, for that purpose alone, and so short-lived that nobody need ask whether
  * it was revoked (id-pkix-ocsp-nocheck, section 4.2.2.2.1). */
 #include "ca/profile_compile.h"
+#include "storage/store.h"
 #include <stdio.h>
 
-/* No name of the configuration has an `@`. */
-#define OCSP_PROFILE_NAME "@ocsp"
 #define OCSP_BACKDATE_S 300 /* the default of every profile */
 
 static const char *OCSP_USAGE[] = { "digitalSignature" };
@@ -22,7 +21,8 @@ void ocsp_profile_init(
 	        authority->name);
 	o->cn = (struct conf_attribute){ "CN", o->cn_text };
 	o->conf = (struct conf_profile){
-		.name = OCSP_PROFILE_NAME,
+		/* No name of the configuration has an `@`. */
+		.name = STORE_PROFILE_RESPONDER,
 		.keys = CONF_KEY_P256,
 		.validity_s = PROFILE_OCSP_SPARE_S + authority->ocsp_valid_s,
 		.backdate_s = OCSP_BACKDATE_S,

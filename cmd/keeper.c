@@ -80,6 +80,7 @@ static enum rc enter_authority(
 {
 	struct wait wait = { .loop = k->r.loop };
 	struct store_authority_put put = { .der = a->der,
+		.retired = a->conf->retired,
 		.op = { .done = waited, .ctx = &wait, .actor = k->r.actor } };
 
 	snprintf(put.authority.name, sizeof(put.authority.name), "%s",

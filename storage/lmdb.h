@@ -110,6 +110,9 @@ uint64_t view_count(struct view *v, enum tree t);
 bool view_foreign_blocked(struct view *v, const struct store_credential *c);
 /* Sequence order is no time order: the clock's floor was lowered once. */
 bool view_unordered(struct view *v);
+/* May it issue, at now_us, what is of that profile and has that credential? */
+bool view_may_issue(struct view *v, const struct store_authority *a,
+        const char *profile, const struct store_credential *c, int64_t now_us);
 /* What a broken record is answered as. */
 void view_broken(struct view *v);
 

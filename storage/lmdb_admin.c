@@ -258,15 +258,31 @@ static enum rc enter_authority(struct batch *b, struct store_authority_put *op)
 	if (b->ledger.authority >= STORE_ROWS_MAX)
 		return why_set(&op->op.why, RC_QUOTA, "too many authorities");
 	a->id = ++b->ledger.authority;
-	a->state = AUTHORITY_ACTIVE;
+	a->state = op->retired ? AUTHORITY_RETIRED : AUTHORITY_ACTIVE;
 	a->version = 1;
 	a->entered_us = b->now_us;
 	put_authority(b, a, op->der);
 	return RC_OK;
 }
 
+/* One that is on record already. */
+static void again_authority(struct batch *b, struct store_authority_put *op,
+        const struct generations *g)
+{
+	enum authority_state state =
+	        op->retired ? AUTHORITY_RETIRED : AUTHORITY_ACTIVE;
+	struct bytes der;
+
+	turn_authority(b, g->same, state);
+	(void)view_authority(&b->v, g->same, &op->authority, &der);
+	batch_audit(b, "authority.enter", op->op.actor, op->authority.name,
+	        op->retired ? "retired" : "an earlier generation again");
+}
+
 enum rc op_authority_put(struct batch *b, struct store_authority_put *op)
 {
+	enum authority_state state =
+	        op->retired ? AUTHORITY_RETIRED : AUTHORITY_ACTIVE;
 	struct generations g;
 	struct bytes der;
 	enum rc rc;
@@ -274,21 +290,19 @@ enum rc op_authority_put(struct batch *b, struct store_authority_put *op)
 	find_generations(b, &op->authority, &g);
 	if (g.same != 0) {
 		if (!view_authority(&b->v, g.same, &op->authority, &der) ||
-		        op->authority.state != AUTHORITY_RETIRED)
+		        op->authority.state == state ||
+		        op->authority.state == AUTHORITY_REVOKED)
 			return RC_OK;
-		/* The configuration went back to an earlier generation. */
-		turn_authority(b, g.same, AUTHORITY_ACTIVE);
-		(void)view_authority(&b->v, g.same, &op->authority, &der);
+		again_authority(b, op, &g);
 	} else {
 		rc = enter_authority(b, op);
 		if (rc != RC_OK)
 			return rc;
+		batch_audit(b, "authority.enter", op->op.actor,
+		        op->authority.name, "a new certificate");
 	}
-	for (size_t i = 0; i < g.n_active; i++)
+	for (size_t i = 0; i < g.n_active && !op->retired; i++)
 		turn_authority(b, g.active[i], AUTHORITY_RETIRED);
-	batch_audit(b, "authority.enter", op->op.actor, op->authority.name,
-	        g.same != 0 ? "an earlier generation again"
-	                    : "a new certificate");
 	return RC_OK;
 }
 

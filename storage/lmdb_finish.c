@@ -102,9 +102,8 @@ static enum rc finish_standing(struct finish *f)
 	                token.state != TOKEN_SPENT ||
 	                !cert_key_eq(&token.spent_by, &cert->key)))
 		return why_set(f->why, RC_DENIED, "the token went bad");
-	/* The daemon's own were for T1 to judge. */
 	if (!view_authority(v, cert->key.authority, &a, &value) ||
-	        (a.state != AUTHORITY_ACTIVE && c->kind != CREDENTIAL_SYSTEM))
+	        !view_may_issue(v, &a, cert->profile, c, f->b->now_us))
 		return why_set(f->why, RC_DENIED,
 		        "the authority was retired or revoked");
 	if (view_get(v, TREE_BLOCKED, &spki, &value))
@@ -176,7 +175,10 @@ static void put_certificate(struct finish *f)
 	buf_reset(batch_record(b));
 	k = key_time_u64(c->not_after_s, c->sequence);
 	batch_put(b, TREE_EXPIRY, &k);
-	batch_crl_issued(b, c);
+	/* Nobody asks about a responder's own (RFC 6960 section 4.2.2.2.1), and
+	 * it would keep its authority's answers going for ever. */
+	if (strcmp(c->profile, STORE_PROFILE_RESPONDER) != 0)
+		batch_crl_issued(b, c);
 	if (b->v.db->index_keys) {
 		buf_reset(batch_record(b));
 		k = key_hash_u64(c->spki_hash, c->sequence);

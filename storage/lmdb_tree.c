@@ -87,6 +87,18 @@ bool view_authority(struct view *v, uint32_t id, struct store_authority *r,
 	return false;
 }
 
+bool view_may_issue(struct view *v, const struct store_authority *a,
+        const char *profile, const struct store_credential *c, int64_t now_us)
+{
+	struct store_crl r;
+
+	if (a->state == AUTHORITY_ACTIVE)
+		return true;
+	return c->kind == CREDENTIAL_SYSTEM &&
+	        strcmp(profile, STORE_PROFILE_RESPONDER) == 0 &&
+	        view_crl(v, a->id, 0, &r) && r.ends_s > now_us / 1000000;
+}
+
 bool view_token(struct view *v, const uint8_t *hash, struct store_token *r)
 {
 	struct key k = key_hash(hash);

@@ -195,9 +195,6 @@ struct store_issue_begin {
 	uint64_t device_version;
 	uint64_t authority_version;
 	uint32_t max_active;
-	/* It certifies who signs the status of what the authority issued: one
-	 * that is retired or revoked goes on with that. */
-	bool for_status;
 	uint16_t shard; /* as store_cert has it; fixed for good */
 	int64_t not_before_s, not_after_s;
 	int64_t retry_after_us;
@@ -534,19 +531,26 @@ struct store_authority {
 	enum cert_reason reason;             /* AUTHORITY_REVOKED */
 	int64_t revoked_us;
 };
+/* An authority that is not ACTIVE issues nothing but certificates of that profile
+ * under CREDENTIAL_SYSTEM, and those until the last of all others has ended: OCSP
+ * answers for them until then. */
+#define STORE_PROFILE_RESPONDER "@ocsp"
+
 /* The same certificate again is RC_OK with the id it has. A new certificate
  * under a known name is a new generation: a new id; the old is RETIRED. A
- * retired one that comes again is ACTIVE again, one that was revoked never is.
+ * retired one that comes again is ACTIVE again (unless it comes as retired), one
+ * that was revoked never is.
  * At most STORE_ROWS_MAX of all names and generations (RC_QUOTA). */
 struct store_authority_put {
 	struct store_op op;
 	struct store_authority authority; /* name, cert_hash in; all out */
 	struct bytes der;
+	bool retired; /* it issues nothing more: RETIRED, whatever it was */
 };
 MUST_CHECK enum rc store_authority_put(
         struct store *s, struct store_authority_put *op);
-/* One generation issues nothing more but for_status, whatever the configuration
- * says: T1 refuses, T2 records as revoked what was in flight. What it issued before
+/* One generation issues nothing more but responders' certificates, whatever the
+ * configuration says: T1 refuses, T2 records as revoked what was in flight. What it issued before
  * stays as it is, and so does the status of that. Twice is RC_OK and changes
  * nothing, but keyCompromise and cACompromise replace another reason.
  * RC_NOTFOUND, RC_MALFORMED (no such reason). */

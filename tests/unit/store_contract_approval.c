@@ -219,11 +219,12 @@ START_TEST(revoked_authority_certifies_who_signs_its_status)
 {
 	struct help_issue responder;
 
+	(void)help_certificate(h, "unit-1", 0, "a");
 	(void)revoke(REASON_CA_COMPROMISE);
 	help_issue(h, &responder, "", 0, "responder");
 	responder.t1.credential.kind = CREDENTIAL_SYSTEM;
 	ck_assert_int_eq(help_t1(h, &responder), RC_DENIED);
-	responder.t1.for_status = true;
+	responder.t1.profile = STORE_PROFILE_RESPONDER;
 	ck_assert_int_eq(help_t1(h, &responder), RC_OK);
 	ck_assert_int_eq(help_t2(h, &responder), RC_OK);
 }

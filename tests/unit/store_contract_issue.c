@@ -783,6 +783,52 @@ START_TEST(t2_after_the_authority_was_retired_is_revoked_at_birth)
 }
 END_TEST
 
+static void retire(void)
+{
+	struct store_authority_put put = { .authority = { .name = "factory" },
+		.retired = true };
+
+	help_hash(put.authority.cert_hash, "factory");
+	ck_assert_int_eq(HELP_DO(h, store_authority_put, &put), RC_OK);
+	ck_assert_uint_eq(put.authority.id, h->authority);
+	ck_assert_int_eq(put.authority.state, AUTHORITY_RETIRED);
+	h->authority_version = put.authority.version;
+}
+
+static void next_responder(struct help_issue *i, const char *text)
+{
+	help_issue(h, i, "", 0, text);
+	i->t1.credential.kind = CREDENTIAL_SYSTEM;
+	i->t1.profile = STORE_PROFILE_RESPONDER;
+	i->t1.not_after_s += 7 * 86400;
+}
+
+START_TEST(retired_authority_has_responders_until_its_last_certificate_ends)
+{
+	struct help_issue i;
+
+	(void)help_certificate(h, "unit-1", 0, "a");
+	retire();
+	help_issue(h, &i, "unit-2", 0, "b");
+	ck_assert_int_eq(help_t1(h, &i), RC_DENIED);
+	/* Not all that is the daemon's own, and nobody else's. */
+	next_responder(&i, "c");
+	i.t1.profile = "tls-server";
+	ck_assert_int_eq(help_t1(h, &i), RC_DENIED);
+	next_responder(&i, "d");
+	i.t1.credential.kind = CREDENTIAL_OPERATOR;
+	ck_assert_int_eq(help_t1(h, &i), RC_DENIED);
+	next_responder(&i, "e");
+	ck_assert_int_eq(help_t1(h, &i), RC_OK);
+	ck_assert_int_eq(help_t2(h, &i), RC_OK);
+	/* The responder's own certificate does not count. */
+	clock_set_shift_s(3 * INT64_C(86400));
+	next_responder(&i, "f");
+	ck_assert_int_eq(help_t1(h, &i), RC_DENIED);
+	clock_set_shift_s(0);
+}
+END_TEST
+
 START_TEST(t2_after_the_key_was_blocked_is_revoked_at_birth)
 {
 	struct store_key_block block = { .op = { .actor = "operator" } };
@@ -945,6 +991,8 @@ void contract_issue(TCase *tc)
 	        t2_after_the_presented_certificate_went_bad_is_revoked_at_birth);
 	tcase_add_test(
 	        tc, t2_after_the_authority_was_retired_is_revoked_at_birth);
+	tcase_add_test(tc,
+	        retired_authority_has_responders_until_its_last_certificate_ends);
 	tcase_add_test(tc, t2_after_the_key_was_blocked_is_revoked_at_birth);
 	tcase_add_test(tc, supersede_revokes_the_presented_certificate);
 	tcase_add_test(
