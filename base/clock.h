@@ -11,10 +11,11 @@ int64_t clock_now_s(void);
 int64_t clock_mono_us(void);
 
 /* Tests: shift the wall clock by so many seconds (0 is the true time). The
- * environment variable MICA_CLOCK_SHIFT_S does the same for whole programs
+ * environment variable MICA_CLOCK_SHIFT_S does the same for whole programs, and
+ * MICA_CLOCK_FILE while they run: of the seconds in that file, a native int64,
  * when built with --enable-test-hooks; a release ignores it. */
 void clock_set_shift_s(int64_t shift_s);
-/* Read MICA_CLOCK_SHIFT_S, once, at the start of main(). */
+/* Read both, once, at the start of main(). */
 void clock_init(void);
 
 #endif

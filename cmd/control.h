@@ -18,15 +18,17 @@
 
 enum control_type {
 	/* child to supervisor */
-	CONTROL_READY = 1,    /* u64 slot: serving */
-	CONTROL_SLOT_CLEARED, /* u64 slot: its intents are abandoned */
-	CONTROL_TLS_CERT,     /* keeper: the EST listener's chain in PEM */
-	CONTROL_TLS_NONE,     /* keeper: not to be had now; it tries on */
-	CONTROL_RESPONDER,    /* keeper, and from supervisor to workers:
+	CONTROL_READY = 1,       /* u64 slot: serving */
+	CONTROL_SLOT_CLEARED,    /* u64 slot: its intents are abandoned */
+	CONTROL_TLS_CERT,        /* keeper: the EST listener's chain in PEM */
+	CONTROL_TLS_NONE,        /* keeper: not to be had now; it tries on */
+	CONTROL_RESPONDER,       /* keeper, and from supervisor to workers:
 			       * struct control_responder */
-	CONTROL_PUBLISHED,    /* keeper, and from supervisor to workers:
+	CONTROL_PUBLISHED,       /* keeper, and from supervisor to workers:
 			       * struct publish_crl, and the file, open */
-	CONTROL_FLOOR,        /* keeper: i64, the store's clock floor in Unix
+	CONTROL_RESPONDER_RENEW, /* keeper: struct control_responder without
+				  * DER, which is to have a new key */
+	CONTROL_FLOOR,           /* keeper: i64, the store's clock floor in Unix
 			       * time */
 	/* supervisor to child */
 	CONTROL_DRAIN = 32,    /* accept nothing new, finish, exit 0 */

@@ -624,6 +624,10 @@ void generation_message(
 			generation_start_workers(g);
 		}
 		break;
+	case CONTROL_RESPONDER_RENEW:
+		if (keeper)
+			responders_renew(g, msg->body);
+		break;
 	case CONTROL_TLS_CERT:
 		if (keeper)
 			tls_cert(g, msg->body);

@@ -35,22 +35,31 @@ static void send(
  * have its index above, from 1. */
 #define RESPONDER_SHIFT 32
 
+static void want_responder_key(struct supervisor *s, const struct generation *g,
+        size_t index, uint16_t type)
+{
+	char name[PROTO_KEY_NAME_MAX + 1];
+	struct buf b = BUF_INIT(256);
+
+	(void)control_responder_key(name, g->responders.list[index].authority);
+	proto_make_key_pack(&b, name, KEY_P256);
+	send(s, type, (uint64_t)(index + 1) << RESPONDER_SHIFT | g->number,
+	        buf_bytes(&b));
+	buf_free(&b);
+}
+
 /* The policy names their keys, so these come first. */
 static void want_responder_keys(
         struct supervisor *s, const struct generation *g)
 {
-	for (size_t i = 0; i < g->responders.n; i++) {
-		char name[PROTO_KEY_NAME_MAX + 1];
-		struct buf b = BUF_INIT(256);
+	for (size_t i = 0; i < g->responders.n; i++)
+		want_responder_key(s, g, i, PROTO_KEEP_KEY);
+}
 
-		(void)control_responder_key(
-		        name, g->responders.list[i].authority);
-		proto_make_key_pack(&b, name, KEY_P256);
-		send(s, PROTO_KEEP_KEY,
-		        (uint64_t)(i + 1) << RESPONDER_SHIFT | g->number,
-		        buf_bytes(&b));
-		buf_free(&b);
-	}
+void supervisor_renew_responder(
+        struct supervisor *s, const struct generation *g, size_t index)
+{
+	want_responder_key(s, g, index, PROTO_RENEW_KEY);
 }
 
 void supervisor_send_policy(struct supervisor *s, struct generation *g)

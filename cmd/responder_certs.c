@@ -9,6 +9,8 @@
 #define SPKI_MAX_BYTES 4096
 #define MESSAGE_MAX_BYTES (STORE_DER_MAX_BYTES + 256)
 #define AGAIN_S 5
+#define RENEW_AGAIN_S 60 /* the signer makes no key twice in that time */
+#define RETIRED_AGAIN_S 3600
 
 struct one {
 	struct runtime *r;
@@ -16,8 +18,9 @@ struct one {
 	const struct conf_profile *profile; /* NULL: signs by itself */
 	struct buf spki;                    /* empty: not known yet */
 	bool issuing;
-	bool changed;  /* another key came meanwhile */
-	int64_t due_s; /* to be issued then; 0: not */
+	bool changed;   /* another key came meanwhile */
+	bool certified; /* the key is, and is followed by a new one */
+	int64_t due_s;  /* something is to be done then; 0: nothing */
 };
 
 struct responder_certs {
@@ -36,8 +39,27 @@ static void tell(struct one *o, struct bytes cert)
 	buf_free(&b);
 }
 
+/* A retired or revoked authority whose last certificate has ended answers no
+ * more. */
+static void over(struct one *o)
+{
+	log_event(LOG_NOTICE, "ocsp.responder_over", "authority",
+	        o->authority->conf->name, "why",
+	        "the authority is retired or revoked, and its last certificate "
+	        "has ended",
+	        NULL);
+	o->due_s = clock_now_s() + RETIRED_AGAIN_S;
+	tell(o, BYTES_NONE);
+}
+
 static void failed(struct one *o, enum rc rc, const struct why *why)
 {
+	if (rc == RC_DENIED &&
+	        (o->authority->conf->retired ||
+	                o->authority->state == AUTHORITY_REVOKED)) {
+		over(o);
+		return;
+	}
 	log_event(LOG_ERROR, "ocsp.responder_failed", "authority",
 	        o->authority->conf->name, "why",
 	        why->text[0] != '\0' ? why->text : rc_info(rc)->text, NULL);
@@ -83,6 +105,7 @@ static void issued(void *ctx, const struct issued *result)
 		failed(o, rc, &why);
 		return;
 	}
+	o->certified = true;
 	log_event(LOG_INFO, "ocsp.responder_issued", "authority",
 	        o->authority->conf->name, NULL);
 	tell(o, result->der);
@@ -128,11 +151,26 @@ void responder_certs_issue(struct responder_certs *c, struct bytes body)
 		return;
 	buf_reset(&o->spki);
 	buf_add(&o->spki, m.der);
+	o->certified = false;
 	if (o->spki.failed != RC_OK)
 		return;
 	o->changed = o->issuing;
 	if (!o->issuing)
 		issue(o);
+}
+
+/* The key goes with its certificate; CONTROL_RESPONDER_KEY brings the next. */
+static void want_key(struct one *o)
+{
+	struct buf b = BUF_INIT(MESSAGE_MAX_BYTES);
+
+	o->due_s = clock_now_s() + RENEW_AGAIN_S;
+	control_responder_pack(&b, o->authority->conf->name, BYTES_NONE);
+	if (b.failed != RC_OK ||
+	        runtime_tell(o->r, CONTROL_RESPONDER_RENEW, buf_bytes(&b)) !=
+	                RC_OK)
+		log_event(LOG_WARN, "control.failed", NULL);
+	buf_free(&b);
 }
 
 void responder_certs_tick(struct responder_certs *c)
@@ -142,7 +180,11 @@ void responder_certs_tick(struct responder_certs *c)
 	for (size_t i = 0; i < c->n; i++) {
 		struct one *o = &c->list[i];
 
-		if (o->due_s != 0 && now_s >= o->due_s && !o->issuing)
+		if (o->due_s == 0 || now_s < o->due_s || o->issuing)
+			continue;
+		if (o->certified)
+			want_key(o);
+		else
 			issue(o);
 	}
 }

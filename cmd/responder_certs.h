@@ -1,6 +1,6 @@
 /* cmd/responder_certs.h - OCSP responders' certificates, issued by the keeper
- * under system grants for keys that the signer made and keeps, and again before
- * they end: on record and audited like any other. */
+ * under system grants for keys that the signer made and keeps: on record and
+ * audited like any other. Before one ends it is followed by that of a new key. */
 #ifndef MICA_CMD_RESPONDER_CERTS_H
 #define MICA_CMD_RESPONDER_CERTS_H
 

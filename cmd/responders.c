@@ -85,6 +85,30 @@ void responders_tell_worker(struct process *p)
 			        buf_bytes(&l->list[i].cert));
 }
 
+static size_t index_of(const struct responders *l, const char *authority)
+{
+	size_t i = 0;
+
+	while (i < l->n && strcmp(l->list[i].authority, authority) != 0)
+		i++;
+	return i;
+}
+
+/* For who serves alone: the signer keeps two keys of a name, and in a hand-over
+ * the other generation may still use the first. */
+void responders_renew(struct generation *g, struct bytes body)
+{
+	struct control_responder m;
+	size_t i;
+
+	if (g != g->sup->now || g->sup->old != NULL || g->sup->next != NULL ||
+	        control_responder_unpack(&m, body) != RC_OK)
+		return;
+	i = index_of(&g->responders, m.authority);
+	if (i < g->responders.n)
+		supervisor_renew_responder(g->sup, g, i);
+}
+
 void responders_key(struct generation *g, size_t index, struct bytes spki)
 {
 	struct responder_key *k = &g->responders.list[index];
@@ -107,15 +131,15 @@ void responders_cert(struct generation *g, struct bytes body)
 {
 	struct responders *l = &g->responders;
 	struct control_responder m;
-	struct responder_key *k = NULL;
+	struct responder_key *k;
+	size_t at;
 
 	if (control_responder_unpack(&m, body) != RC_OK)
 		return;
-	for (size_t i = 0; i < l->n; i++)
-		if (strcmp(l->list[i].authority, m.authority) == 0)
-			k = &l->list[i];
-	if (k == NULL)
+	at = index_of(l, m.authority);
+	if (at == l->n)
 		return;
+	k = &l->list[at];
 	k->answered = true;
 	if (m.der.n == 0)
 		return;

@@ -153,6 +153,9 @@ void supervisor_signer_message(struct supervisor *s, const struct ipc_msg *msg);
  * follows, and its policy; generation_signer_ready(g) follows. */
 void supervisor_send_policy(struct supervisor *s, struct generation *g);
 void supervisor_drop_policy(struct supervisor *s, uint32_t number);
+/* A new key for the responder of that index; responders_key(g) follows. */
+void supervisor_renew_responder(
+        struct supervisor *s, const struct generation *g, size_t index);
 /* The store's clock floor, as a keeper told it. */
 void supervisor_floor(struct supervisor *s, int64_t floor_s);
 /* generation_tls_key(g) follows. */
@@ -181,6 +184,8 @@ void responders_key(struct generation *g, size_t index, struct bytes spki);
 void responders_refused(struct generation *g, size_t index);
 /* CONTROL_RESPONDER's body, from the keeper. */
 void responders_cert(struct generation *g, struct bytes body);
+/* CONTROL_RESPONDER_RENEW's body. */
+void responders_renew(struct generation *g, struct bytes body);
 bool responders_answered(const struct generation *g);
 void responders_tell_keeper(struct generation *g);
 void responders_tell_worker(struct process *p);

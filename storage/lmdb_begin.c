@@ -200,10 +200,12 @@ static enum rc begin_versions(struct begin *t)
 	if (!view_authority(&t->b->v, op->key.authority, &t->authority, &der))
 		return why_set(t->why, RC_STALE, "no such authority");
 	/* Its version has changed, too, but asking again will not help. */
-	if (t->authority.state == AUTHORITY_REVOKED &&
-	        !view_may_issue(&t->b->v, &t->authority, op->profile,
-	                &op->credential, t->b->now_us))
-		return why_set(t->why, RC_DENIED, "the authority is revoked");
+	if (t->authority.state == AUTHORITY_REVOKED)
+		return view_may_issue(&t->b->v, &t->authority, op->profile,
+		               &op->credential, t->b->now_us)
+		        ? RC_OK
+		        : why_set(t->why, RC_DENIED,
+		                  "the authority is revoked");
 	if (t->authority.version != op->authority_version)
 		return why_set(t->why, RC_STALE, "the authority has changed");
 	if (begin_device(op)[0] == '\0')
