@@ -215,6 +215,7 @@ void supervisor_signer_message(struct supervisor *s, const struct ipc_msg *msg)
 {
 	for (unsigned i = 0; i < msg->n_fds; i++)
 		close(msg->fds[i]);
+	s->pings_unanswered = 0; /* whatever it says, it lives */
 	switch (msg->type) {
 	case PROTO_HELLO:
 		on_hello(s, msg->body);

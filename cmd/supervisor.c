@@ -452,6 +452,8 @@ static enum rc watch_signals(struct supervisor *s)
 
 	if (rc == RC_OK)
 		rc = loop_timer_new(&s->rotate, s->loop, on_rotate, s);
+	if (rc == RC_OK)
+		rc = watchdog_start(s);
 	signal(SIGPIPE, SIG_IGN);
 	for (unsigned i = 0; rc == RC_OK && i < 4; i++)
 		rc = loop_watch_new_signal(&s->signals[i], s->loop,
@@ -513,6 +515,7 @@ static void supervisor_close(struct supervisor *s)
 		loop_watch_free(s->signals[i]);
 	loop_timer_free(s->deadline);
 	loop_timer_free(s->rotate);
+	loop_timer_free(s->ping);
 	metrics_unmap(s->metrics);
 	loop_free(s->loop);
 	bytes_wipe(s->ticket_secret, sizeof(s->ticket_secret));

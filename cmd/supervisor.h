@@ -27,6 +27,12 @@
 #define START_WAIT_S 3
 #define START_TRIES_A_S 20
 
+/* A signer whose loop answers none of so many pings is ended and replaced: well
+ * before the requests that wait for it time out (30 s), and long after what a
+ * loaded machine or a large policy may hold its loop up for. */
+#define SIGNER_PING_MS 2000
+#define SIGNER_PINGS_MAX 5
+
 struct supervisor;
 struct generation;
 
@@ -114,10 +120,13 @@ struct supervisor {
 	int pairs[2][WORKERS_MAX + 1][2];
 	unsigned n_pairs;
 	struct process signer;
-	struct floor floor;      /* of the clock, for the signer */
-	struct generation *now;  /* serving, or coming up first */
-	struct generation *next; /* coming up on SIGHUP */
-	struct generation *old;  /* draining */
+	struct floor floor; /* of the clock, for the signer */
+	struct loop_timer *ping;
+	unsigned
+	        pings_unanswered; /* by the signer, since it last said a word */
+	struct generation *now;   /* serving, or coming up first */
+	struct generation *next;  /* coming up on SIGHUP */
+	struct generation *old;   /* draining */
 	uint32_t last_number;
 	uint64_t dead_slots[DEAD_SLOTS_MAX]; /* not yet abandoned */
 	unsigned n_dead_slots;
@@ -166,6 +175,9 @@ void supervisor_want_tls_key(struct supervisor *s, struct generation *g);
  * certificate? RC_CONFIG: why names authority, key and certificate. */
 MUST_CHECK enum rc key_match(const struct conf *conf,
         const struct proto_key_entry *keys, size_t n, struct why *why);
+
+/* --- watchdog.c */
+MUST_CHECK enum rc watchdog_start(struct supervisor *s);
 
 /* --- keys_folder.c */
 /* RC_IO RC_PERMISSION; RC_CONFIG: open to others. */

@@ -200,6 +200,9 @@ static void on_message(void *ctx, const struct ipc_msg *msg)
 	case PROTO_POLICY_DROP:
 		on_policy_drop(c, msg);
 		break;
+	case PROTO_PING:
+		reply(c, msg->id, PROTO_PONG, BYTES_NONE);
+		break;
 	case PROTO_FLOOR:
 		on_floor(c, msg);
 		break;

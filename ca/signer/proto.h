@@ -46,9 +46,11 @@ enum proto_type {
 	PROTO_KEEP_KEY = 22,  /* PROTO_KEY, or PROTO_DONE with the error */
 	PROTO_RENEW_KEY = 23, /* likewise */
 	PROTO_FLOOR = 24,
+	PROTO_PING = 25, /* empty body; PROTO_PONG, by the signer's loop */
 	PROTO_DONE = 32,
 	PROTO_KEY = 33,
 	PROTO_KEY_LIST = 34,
+	PROTO_PONG = 35,
 };
 
 /* generation: a random number of that signer process. Whoever sees a new one

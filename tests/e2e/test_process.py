@@ -3,6 +3,7 @@ SIGTERM finishes what is in flight."""
 
 import base64
 import calendar
+import contextlib
 import os
 import re
 import signal
@@ -384,6 +385,31 @@ def test_what_was_refused_is_on_record_when_the_daemon_ends(build):
         before = c.json("status")["store"]["audit_last"]
         c.stop()
         assert c.json("store", "check")["audit_entries"] == before + 1
+
+
+def test_a_frozen_signer_is_replaced_and_requests_go_on(build):
+    with ca(build) as c:
+        old = c.pids("signer")[0]
+        os.kill(old, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            c.device("waits")
+            took = time.monotonic() - began
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(old, signal.SIGCONT)
+        # 5 pings of 2 s each, and the new one's start.
+        assert 5 < took < 20, took
+        assert "signer.frozen" in c.log()
+        assert c.pids("signer")[0] != old
+        # One that is stopped for a moment is left alone.
+        old = c.pids("signer")[0]
+        os.kill(old, signal.SIGSTOP)
+        time.sleep(3)
+        os.kill(old, signal.SIGCONT)
+        c.device("waits-less")
+        assert c.pids("signer")[0] == old
+        assert c.log().count("signer.frozen") == 1
 
 
 def issue_args(c, name):

@@ -137,7 +137,7 @@ START_TEST(signer_refuses_control_messages_from_clients)
 	static const uint16_t types[] = { PROTO_HELLO, PROTO_SIGNATURE,
 		PROTO_POLICY, PROTO_POLICY_DROP, PROTO_MAKE_KEY, PROTO_KEYS,
 		PROTO_KEEP_KEY, PROTO_RENEW_KEY, PROTO_LISTENER_KEY, PROTO_STOP,
-		PROTO_DONE, PROTO_KEY, 0, 65535 };
+		PROTO_FLOOR, PROTO_PING, PROTO_DONE, PROTO_KEY, 0, 65535 };
 	struct buf policy = BUF_INIT(1024);
 	struct proto_signature m;
 
