@@ -20,14 +20,23 @@ enum signer_purpose {
 	SIGNER_CRL = 2,  /* TBSCertList, RFC 5280 section 5.1 */
 	SIGNER_OCSP = 3, /* ResponseData, RFC 6960 section 4.2.1 */
 	SIGNER_CODE = 4, /* signed attributes, RFC 5652 section 5.4 */
+	/* Of an SCEP registration authority (RFC 8894): */
+	SIGNER_CERTREP = 5, /* a CertRep's signed attributes */
+	SIGNER_DECRYPT = 6, /* an encrypted content key: nothing is signed */
 };
 #define SIGNER_PURPOSE_BIT(purpose) (UINT32_C(1) << (purpose))
+/* Of an issuing authority's key; and all that there are. */
+/* What a registration authority's key has: these two and no other. */
+#define SIGNER_RA_PURPOSES                                                     \
+	(SIGNER_PURPOSE_BIT(SIGNER_CERTREP) |                                  \
+	        SIGNER_PURPOSE_BIT(SIGNER_DECRYPT))
 /* Of an issuing authority's key; and all that there are. */
 #define SIGNER_PURPOSES_ISSUER                                                 \
 	(SIGNER_PURPOSE_BIT(SIGNER_CERT) | SIGNER_PURPOSE_BIT(SIGNER_CRL) |    \
 	        SIGNER_PURPOSE_BIT(SIGNER_OCSP))
 #define SIGNER_PURPOSES                                                        \
-	(SIGNER_PURPOSES_ISSUER | SIGNER_PURPOSE_BIT(SIGNER_CODE))
+	(SIGNER_PURPOSES_ISSUER | SIGNER_PURPOSE_BIT(SIGNER_CODE) |            \
+	        SIGNER_RA_PURPOSES)
 
 #define TBS_CHECK_MAX_BYTES 65536       /* one TBSCertificate, ResponseData */
 #define TBS_CRL_MAX_BYTES (1023u << 20) /* one TBSCertList */
@@ -147,7 +156,10 @@ struct tbs_ocsp_rule {
 	int64_t max_s; /* nextUpdate less thisUpdate */
 };
 
-/* A policy for SIGNER_CODE has that purpose alone: who may fake an update may
+/* A policy of a registration authority has SIGNER_RA_PURPOSES and no shapes:
+ * what clients encrypt for it opens nothing else.
+ *
+ * A policy for SIGNER_CODE has that purpose alone: who may fake an update may
  * not also issue. Its issuer and times are of the authority that certifies the
  * key.
  *
@@ -233,6 +245,21 @@ struct tbs_code_key {
  * goes with it. */
 MUST_CHECK enum rc tbs_check_code(const struct tbs_policy *p, struct bytes tbs,
         int64_t now_s, const struct tbs_code_key *key, struct why *why);
+
+/* The same of a CertRep's signed attributes (RFC 8894 section 3.3.2): a SET OF
+ * in DER's order, of contentType id-data, messageDigest (SHA-256), messageType
+ * CertRep, pkiStatus, transactionID, senderNonce and recipientNonce, with
+ * failInfo and maybe failInfoText where the status is FAILURE, and no others.
+ * So nothing else that is ever signed passes for one.
+ * Errors: RC_DENIED; RC_MALFORMED RC_TOOBIG RC_UNSUPPORTED. */
+MUST_CHECK enum rc tbs_check_certrep(struct bytes tbs, struct why *why);
+
+/* A content key to be decrypted is asked for as a SEQUENCE of the octets that
+ * it has, 16, 24 or 32, and the OCTET STRING that is encrypted.
+ * Errors: RC_MALFORMED RC_TOOBIG; RC_DENIED for another length. */
+void tbs_put_decrypt(struct buf *b, size_t key_bytes, struct bytes encrypted);
+MUST_CHECK enum rc tbs_decrypt_parts(size_t *key_bytes, struct bytes *encrypted,
+        struct bytes tbs, struct why *why);
 
 /* The most that may be signed for that purpose; 0: there is no such. */
 size_t tbs_max_bytes(uint32_t purpose);

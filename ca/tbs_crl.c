@@ -319,6 +319,8 @@ size_t tbs_max_bytes(uint32_t purpose)
 	case SIGNER_CERT:
 	case SIGNER_OCSP:
 	case SIGNER_CODE:
+	case SIGNER_CERTREP:
+	case SIGNER_DECRYPT:
 		return TBS_CHECK_MAX_BYTES;
 	case SIGNER_CRL:
 		return TBS_CRL_MAX_BYTES;

@@ -303,6 +303,13 @@ static bool is_code(const struct tbs_policy *p)
 	        p->n_shapes == 0;
 }
 
+/* One of its purposes: then both, and nothing beside. */
+static bool ra_is_sound(const struct tbs_policy *p)
+{
+	return (p->purposes & SIGNER_RA_PURPOSES) == 0 ||
+	        (p->purposes == SIGNER_RA_PURPOSES && p->n_shapes == 0);
+}
+
 /* A policy has the rule of a purpose exactly when it has the purpose. */
 static bool rules_are_sound(const struct tbs_policy *p)
 {
@@ -313,11 +320,12 @@ static bool rules_are_sound(const struct tbs_policy *p)
 	size_t sha1 = ocsp ? SHA1_BYTES : 0, sha256 = ocsp ? SHA256_BYTES : 0;
 
 	return (p->purposes & ~SIGNER_PURPOSES) == 0 && (!code || is_code(p)) &&
-	        (p->sig_alg.n == 0) == code && (p->crl.key_id.n > 0) == crl &&
-	        (p->crl.max_s != 0) == crl && p->crl.max_s >= 0 &&
-	        o->name_sha1.n == sha1 && o->key_sha1.n == sha1 &&
-	        o->name_sha256.n == sha256 && o->key_sha256.n == sha256 &&
-	        (o->max_s != 0) == ocsp && o->max_s >= 0;
+	        ra_is_sound(p) && (p->sig_alg.n == 0) == code &&
+	        (p->crl.key_id.n > 0) == crl && (p->crl.max_s != 0) == crl &&
+	        p->crl.max_s >= 0 && o->name_sha1.n == sha1 &&
+	        o->key_sha1.n == sha1 && o->name_sha256.n == sha256 &&
+	        o->key_sha256.n == sha256 && (o->max_s != 0) == ocsp &&
+	        o->max_s >= 0;
 }
 
 static void read_rules(struct unpack *u, struct tbs_policy *p)

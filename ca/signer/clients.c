@@ -242,7 +242,7 @@ void clients_done(struct job *job)
 		c->n_bytes -= job->tbs.n;
 	ipc_memfd_unmap(r->map);
 	all->n_jobs--;
-	buf_free(&job->signature);
+	buf_wipe(&job->signature); /* it may be a content key */
 	free(r);
 	if (all->draining && all->n_jobs == 0)
 		all->idle(all->ctx);

@@ -59,6 +59,21 @@ struct job *queue_pop(struct queue *q)
 
 /* --- on a thread */
 
+static enum rc decrypt(
+        struct vault_hand *hand, const struct rules_verdict *v, struct job *job)
+{
+	uint8_t key[RULES_CONTENT_KEY_MAX];
+	enum rc rc = vault_decrypt(
+	        hand, v->use, v->data, key, v->key_bytes, &job->why);
+
+	if (!rc) {
+		buf_add(&job->signature, bytes_of(key, v->key_bytes));
+		rc = job->signature.failed;
+	}
+	bytes_wipe(key, sizeof(key));
+	return rc;
+}
+
 static void work(const struct pool *p, struct vault_hand *hand, struct job *job)
 {
 	struct rules_verdict v;
@@ -68,7 +83,9 @@ static void work(const struct pool *p, struct vault_hand *hand, struct job *job)
 	if (job->rc)
 		return;
 	job->why = WHY_NONE;
-	job->rc = vault_sign(hand, v.use, v.data, &job->signature, &job->why);
+	job->rc = v.key_bytes > 0
+	        ? decrypt(hand, &v, job)
+	        : vault_sign(hand, v.use, v.data, &job->signature, &job->why);
 	vault_key_unref(v.use);
 }
 

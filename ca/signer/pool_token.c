@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <string.h>
+
 #define US_A_MS INT64_C(1000)
 /* Between two tries at a token that is away. */
 #define SCOUT_FIRST_US (20 * US_A_MS)
@@ -291,6 +293,36 @@ static void called(struct mate *m, enum rc rc, const struct why *why)
 		drop_session(m, rc, why);
 }
 
+/* What a call needs that decrypts: the hand has it when it signs. */
+struct decryption {
+	uint8_t encrypted[RULES_ENCRYPTED_MAX];
+	size_t n;
+	uint8_t key[RULES_CONTENT_KEY_MAX];
+};
+
+static enum rc begin(struct mate *m, const struct rules_verdict *v,
+        struct decryption *d, bool *borrows)
+{
+	*borrows = false;
+	if (v->key_bytes == 0)
+		return vault_begin(m->hand, v->use, v->data, borrows);
+	if (v->data.n > sizeof(d->encrypted))
+		return RC_TOOBIG;
+	memcpy(d->encrypted, v->data.p, v->data.n);
+	d->n = v->data.n;
+	return RC_OK;
+}
+
+static enum rc finish(struct mate *m, const struct rules_verdict *v,
+        struct decryption *d, struct bytes *result, struct why *why)
+{
+	if (v->key_bytes == 0)
+		return vault_finish(m->hand, v->use, result, why);
+	*result = bytes_of(d->key, v->key_bytes);
+	return vault_decrypt(m->hand, v->use, bytes_of(d->encrypted, d->n),
+	        d->key, v->key_bytes, why);
+}
+
 /* Without the lock, but where it says so. The hand has all that the call needs:
  * job may be another's, and gone, before it comes back. */
 static void sign(struct mate *m, struct job *job, const struct rules_verdict *v)
@@ -298,10 +330,11 @@ static void sign(struct mate *m, struct job *job, const struct rules_verdict *v)
 	struct crew *c = m->crew;
 	struct why why = WHY_NONE;
 	struct bytes signature;
+	struct decryption d;
 	bool borrows, answered = false;
 	enum rc rc;
 
-	job->rc = vault_begin(m->hand, v->use, v->data, &borrows);
+	job->rc = begin(m, v, &d, &borrows);
 	if (job->rc) {
 		answer(c->pool, job);
 		return;
@@ -311,7 +344,7 @@ static void sign(struct mate *m, struct job *job, const struct rules_verdict *v)
 	m->job = job;
 	m->borrows = borrows;
 	(void)pthread_mutex_unlock(&c->lock);
-	rc = vault_finish(m->hand, v->use, &signature, &why);
+	rc = finish(m, v, &d, &signature, &why);
 	(void)pthread_mutex_lock(&c->lock);
 	m->call_since_us = 0;
 	if (m->job) {
@@ -321,6 +354,7 @@ static void sign(struct mate *m, struct job *job, const struct rules_verdict *v)
 	m->job = NULL;
 	called(m, rc, &why);
 	(void)pthread_mutex_unlock(&c->lock);
+	bytes_wipe(d.key, sizeof(d.key));
 	if (answered)
 		answer(c->pool, job);
 }

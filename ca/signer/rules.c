@@ -415,6 +415,19 @@ static enum rc check_code(
 	return tbs_check_code(p, q->tbs, clock_now_s(), &key, why);
 }
 
+/* Form alone: what is in it, only the key can tell. */
+static enum rc check_decrypt(const struct question *q, struct why *why)
+{
+	struct bytes encrypted = BYTES_NONE;
+	size_t n;
+	enum rc rc = tbs_decrypt_parts(&n, &encrypted, q->tbs, why);
+
+	if (!rc && encrypted.n != (size_t)EVP_PKEY_get_size(q->use->pkey))
+		rc = why_set(why, RC_DENIED,
+		        "encrypted content key: not of the key's length");
+	return rc;
+}
+
 static enum rc check_policy(struct rules *r, const struct tbs_policy *p,
         const struct question *q, struct why *why)
 {
@@ -425,6 +438,10 @@ static enum rc check_policy(struct rules *r, const struct tbs_policy *p,
 		return tbs_check_crl(p, q->tbs, time_s(r), why);
 	case SIGNER_CODE:
 		return check_code(p, q, why);
+	case SIGNER_CERTREP:
+		return tbs_check_certrep(q->tbs, why);
+	case SIGNER_DECRYPT:
+		return check_decrypt(q, why);
 	default:
 		return tbs_check_ocsp(
 		        p, q->tbs, time_s(r), BYTES_ARRAY(q->use->hash), why);
@@ -517,7 +534,7 @@ enum rc rules_check(struct rules *r, size_t key, uint32_t purpose,
 	struct vault_key *picked = NULL;
 	enum rc rc = RC_OK;
 
-	*verdict = (struct rules_verdict){ NULL, BYTES_NONE };
+	*verdict = (struct rules_verdict){ .data = tbs };
 	if (tbs_max_bytes(purpose) == 0)
 		return why_set(why, RC_DENIED, "unknown purpose %u",
 		        (unsigned)purpose);
@@ -531,8 +548,12 @@ enum rc rules_check(struct rules *r, size_t key, uint32_t purpose,
 	if (!rc)
 		rc = check_sets(r, &q, why);
 	if (!rc)
-		*verdict = (struct rules_verdict){ vault_key_ref(picked),
-			code ? q.attrs : tbs };
+		verdict->use = vault_key_ref(picked);
 	(void)pthread_rwlock_unlock(&r->lock);
+	if (code)
+		verdict->data = q.attrs;
+	else if (!rc && purpose == SIGNER_DECRYPT)
+		rc = tbs_decrypt_parts(
+		        &verdict->key_bytes, &verdict->data, tbs, why);
 	return rc;
 }

@@ -48,7 +48,12 @@ size_t rules_find(const struct rules *r, const char *name);
 struct rules_verdict {
 	struct vault_key *use;
 	struct bytes data; /* tbs, or the part of it that is signed */
+	/* SIGNER_DECRYPT: octets of the content key that data is encrypted
+	 * to, at most RULES_CONTENT_KEY_MAX; 0: data is to be signed. */
+	size_t key_bytes;
 };
+#define RULES_CONTENT_KEY_MAX 32
+#define RULES_ENCRYPTED_MAX (VAULT_RSA_MAX_BITS / 8)
 /* May key number key, for that purpose, sign tbs? Thread-safe.
  * Errors: RC_DENIED, and those of tbs_check(). */
 MUST_CHECK enum rc rules_check(struct rules *r, size_t key, uint32_t purpose,

@@ -1,6 +1,6 @@
-/* The checks of CRLs, OCSP answers and code neither fault nor allow what no
- * policy can: an independent look at the bytes says so. The first byte tells
- * which of the three it is. */
+/* The checks of CRLs, OCSP answers, code and CertReps neither fault nor allow
+ * what no policy can: an independent look at the bytes says so. The first byte
+ * tells which of the four it is. */
 #include "ca/tbs_check.h"
 #include "der/alg.h"
 #include "tests/unit/tbs_make.h"
@@ -75,6 +75,20 @@ static void check_code(const struct tbs_policy *p, struct bytes tbs)
 	must(contains(attrs, oid_bytes(OID_SHA256)));
 }
 
+static void check_certrep(struct bytes tbs)
+{
+	struct why why = WHY_NONE;
+
+	if (tbs_check_certrep(tbs, &why)) {
+		must(why.text[0] != '\0');
+		return;
+	}
+	must(contains(tbs, oid_bytes(OID_SCEP_PKI_STATUS)));
+	must(contains(tbs, oid_bytes(OID_SCEP_RECIPIENT_NONCE)));
+	must(contains(tbs, oid_bytes(OID_PKCS7_DATA)));
+	must(!contains(tbs, oid_bytes(OID_SIGNING_TIME)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes tbs = bytes_skip(bytes_of(data, size), 1);
@@ -86,6 +100,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_crl(p, tbs);
 	else if (size > 0 && data[0] == 2)
 		check_code(p, tbs);
+	else if (size > 0 && data[0] == 3)
+		check_certrep(tbs);
 	else if (size > 0)
 		check_ocsp(p, tbs);
 	tbs_policy_free(p);

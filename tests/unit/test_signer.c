@@ -10,6 +10,7 @@ int main(void)
 
 	log_open("test", LOG_NOTICE, LOG_TEXT);
 	suite_add_tcase(suite, test_tbs_check());
+	suite_add_tcase(suite, test_tbs_certrep());
 	suite_add_tcase(suite, test_tbs_code());
 	suite_add_tcase(suite, test_tbs_policy());
 	suite_add_tcase(suite, test_tbs_status());
@@ -19,6 +20,7 @@ int main(void)
 	suite_add_tcase(suite, test_signer_start());
 	suite_add_tcase(suite, test_signer_serve());
 	suite_add_tcase(suite, test_signer_code());
+	suite_add_tcase(suite, test_signer_ra());
 	suite_add_tcase(suite, test_signer_status());
 	suite_add_tcase(suite, test_signer_kept());
 	suite_add_tcase(suite, test_signer_client());

@@ -4,10 +4,12 @@
 #include <check.h>
 
 TCase *test_tbs_check(void);
+TCase *test_tbs_certrep(void);
 TCase *test_tbs_code(void);
 TCase *test_tbs_policy(void);
 TCase *test_tbs_status(void);
 TCase *test_signer_code(void);
+TCase *test_signer_ra(void);
 TCase *test_signer_proto(void);
 TCase *test_signer_serve(void);
 TCase *test_signer_start(void);
