@@ -3,15 +3,12 @@
  * processes, since the way between them is what is measured; the check against
  * the policy, which the signer does besides, stands on a line of its own. */
 #include "base/clock.h"
-#include "base/ipc.h"
-#include "ca/signer/proto.h"
-#include "ca/signer_client.h"
+#include "bench/measure.h"
+#include "bench/signer_peer.h"
 #include "der/alg.h"
 #include "tests/unit/tbs_make.h"
-#include <fcntl.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,18 +22,10 @@
 #define PATH_BYTES 128
 
 struct bench {
-	struct loop *loop;
-	struct ipc *control;
-	struct signer_client *client;
-	struct signer_call calls[IN_FLIGHT];
+	struct signer_peer peer;
 	struct tbs_policy *policy;
 	struct buf tbs;
 	char dir[PATH_BYTES], key[PATH_BYTES];
-	int control_fd, client_fd; /* the signer's ends */
-	unsigned left, in_flight;
-	bool ready;
-	clockid_t signer_clock;
-	pid_t pid;
 	EVP_MD *sha256;
 	EVP_MD_CTX *hash;
 	EVP_PKEY *pkey;
@@ -45,21 +34,17 @@ struct bench {
 
 static void need(bool ok, const char *what)
 {
-	if (ok)
-		return;
-	(void)fprintf(stderr, "bench_signer: %s\n", what);
-	exit(1);
+	if (!ok)
+		die("%s", what);
 }
 
-static double us_of(clockid_t clock)
+static double own_us(void)
 {
 	struct timespec t;
 
-	need(clock_gettime(clock, &t) == 0, "CPU clock");
+	need(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0, "CPU clock");
 	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
-
-/* --- the signer */
 
 static void make_key(struct bench *b)
 {
@@ -74,77 +59,15 @@ static void make_key(struct bench *b)
 	need(waitpid(pid, &status, 0) == pid && status == 0, "make-key");
 }
 
-static void child(struct bench *b)
-{
-	char control[32], client[32], keys[32];
-	int dir = open(b->dir, O_RDONLY | O_DIRECTORY);
-
-	(void)snprintf(control, sizeof(control), "--control-fd=%d",
-	        fcntl(b->control_fd, F_DUPFD, 20));
-	(void)snprintf(client, sizeof(client), "--client-fd=%d",
-	        fcntl(b->client_fd, F_DUPFD, 20));
-	(void)snprintf(
-	        keys, sizeof(keys), "--keys-fd=%d", fcntl(dir, F_DUPFD, 20));
-	execl(MICA_SIGNER_PATH, "mica-signer", "--serve", control, client, keys,
-	        "--key=issuing:issuing.key", "--log-level=warn", (char *)NULL);
-	_exit(127);
-}
-
-static void on_control(void *ctx, const struct ipc_msg *msg)
-{
-	struct bench *b = ctx;
-	struct proto_done done;
-
-	if (msg->type != PROTO_DONE)
-		return;
-	need(proto_done_unpack(&done, msg->body) == RC_OK && !done.rc,
-	        "policy");
-	b->ready = true;
-}
-
-static void on_dead(void *ctx, const struct why *why)
-{
-	(void)ctx;
-	need(false, why->text);
-}
-
-static void send_policy(struct bench *b)
-{
-	struct proto_policy_item item = { "issuing", b->policy };
-	struct buf body = BUF_INIT(PROTO_POLICY_MAX_BYTES);
-	struct ipc_msg msg = { .type = PROTO_POLICY, .id = 1 };
-
-	proto_policy_pack(&body, 1, &item, 1);
-	msg.body = buf_bytes(&body);
-	need(ipc_send(b->control, &msg) == RC_OK, "policy");
-	buf_free(&body);
-	while (!b->ready)
-		loop_poll(b->loop);
-}
-
 static void begin_signer(struct bench *b)
 {
-	int control[2], client[2];
+	static const char *const args[] = { "--key=" PEER_KEY ":issuing.key",
+		NULL };
 
-	(void)snprintf(b->dir, sizeof(b->dir), "/tmp/bench-signer-XXXXXX");
-	need(mkdtemp(b->dir) != NULL, "folder");
+	peer_folder(b->dir);
 	(void)snprintf(b->key, sizeof(b->key), "%.64s/issuing.key", b->dir);
 	make_key(b);
-	need(loop_new(&b->loop) == RC_OK && ipc_pair(control) == RC_OK &&
-	                ipc_pair(client) == RC_OK,
-	        "pairs");
-	b->control_fd = control[1];
-	b->client_fd = client[1];
-	b->pid = fork();
-	if (b->pid == 0)
-		child(b);
-	need(ipc_new(&b->control, b->loop, control[0], on_control, on_dead,
-	             b) == RC_OK,
-	        "control");
-	need(signer_client_new(&b->client, b->loop, client[0], NULL) == RC_OK,
-	        "client");
-	send_policy(b);
-	need(clock_getcpuclockid(b->pid, &b->signer_clock) == 0, "CPU clock");
+	peer_begin(&b->peer, b->dir, args, b->policy);
 }
 
 static void begin(struct bench *b)
@@ -167,15 +90,9 @@ static void begin(struct bench *b)
 
 static void end(struct bench *b)
 {
-	signer_client_free(b->client);
-	ipc_free(b->control);
-	(void)kill(b->pid, SIGTERM);
-	(void)waitpid(b->pid, NULL, 0);
+	peer_end(&b->peer);
 	(void)unlink(b->key);
 	(void)rmdir(b->dir);
-	(void)close(b->control_fd);
-	(void)close(b->client_fd);
-	loop_free(b->loop);
 	tbs_policy_free(b->policy);
 	buf_free(&b->tbs);
 	EVP_PKEY_CTX_free(b->sign);
@@ -186,48 +103,19 @@ static void end(struct bench *b)
 
 /* --- what is measured */
 
-static void ask(struct bench *b, struct signer_call *call)
-{
-	need(signer_sign(b->client, call) == RC_PENDING, "ask");
-	b->left--;
-	b->in_flight++;
-}
-
-static void on_done(struct signer_call *call)
-{
-	struct bench *b = call->ctx;
-
-	need(call->rc == RC_OK, call->why.text);
-	b->in_flight--;
-	if (b->left > 0)
-		ask(b, call);
-	else if (b->in_flight == 0)
-		loop_stop(b->loop);
-}
-
 /* CPU us a signature, of both processes. */
 static double by_signer(struct bench *b, unsigned in_flight)
 {
-	double since = us_of(CLOCK_PROCESS_CPUTIME_ID) + us_of(b->signer_clock);
+	double since = peer_cpu_us(&b->peer);
 
-	b->left = A_ROUND;
-	for (unsigned i = 0; i < in_flight; i++) {
-		b->calls[i] = (struct signer_call){ .key = "issuing",
-			.purpose = SIGNER_CERT,
-			.tbs = buf_bytes(&b->tbs),
-			.done = on_done,
-			.ctx = b };
-		ask(b, &b->calls[i]);
-	}
-	need(loop_run(b->loop) == RC_OK, "loop");
-	return (us_of(CLOCK_PROCESS_CPUTIME_ID) + us_of(b->signer_clock) -
-	               since) /
-	        A_ROUND;
+	peer_sign(
+	        &b->peer, in_flight, A_ROUND, SIGNER_CERT, buf_bytes(&b->tbs));
+	return (peer_cpu_us(&b->peer) - since) / A_ROUND;
 }
 
 static double in_process(struct bench *b)
 {
-	double since = us_of(CLOCK_PROCESS_CPUTIME_ID);
+	double since = own_us();
 	uint8_t digest[32], signature[80];
 	unsigned n_digest;
 	size_t n;
@@ -243,7 +131,7 @@ static double in_process(struct bench *b)
 		                        n_digest) == 1,
 		        "sign");
 	}
-	return (us_of(CLOCK_PROCESS_CPUTIME_ID) - since) / A_ROUND;
+	return (own_us() - since) / A_ROUND;
 }
 
 static bool held_none(void *ctx, struct bytes name, struct bytes spki)
@@ -256,27 +144,14 @@ static bool held_none(void *ctx, struct bytes name, struct bytes spki)
 
 static double check_alone(struct bench *b)
 {
-	double since = us_of(CLOCK_PROCESS_CPUTIME_ID);
+	double since = own_us();
 	int64_t now_s = clock_now_s();
 
 	for (unsigned i = 0; i < A_ROUND; i++)
 		need(tbs_check(b->policy, buf_bytes(&b->tbs), now_s, held_none,
 		             NULL, NULL) == RC_OK,
 		        "check");
-	return (us_of(CLOCK_PROCESS_CPUTIME_ID) - since) / A_ROUND;
-}
-
-static int by_value(const void *x, const void *y)
-{
-	double a = *(const double *)x, b = *(const double *)y;
-
-	return (a > b) - (a < b);
-}
-
-static double median(double *v)
-{
-	qsort(v, ROUNDS, sizeof(*v), by_value);
-	return v[ROUNDS / 2];
+	return (own_us() - since) / A_ROUND;
 }
 
 static void report(double many, double one, double limit, double check)
@@ -305,6 +180,7 @@ int main(void)
 		check[i] = check_alone(&b);
 	}
 	end(&b);
-	report(median(many), median(one), median(limit), median(check));
+	report(quantile(many, ROUNDS, 0.5), quantile(one, ROUNDS, 0.5),
+	        quantile(limit, ROUNDS, 0.5), quantile(check, ROUNDS, 0.5));
 	return 0;
 }

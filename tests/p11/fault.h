@@ -31,6 +31,9 @@ enum fault_want {
 	FAULT_NEXT_HUNG,    /* C_Sign: comes back after FAULT_HANG_MS */
 	FAULT_HANG_MS,
 	FAULT_NEXT_CRASHED, /* C_Sign: SIGABRT */
+	FAULT_REPEATS,      /* not 0: C_Sign of what this thread signed last is
+	                     * that signature again, as by a device whose work
+	                     * costs this machine nothing */
 	FAULT_WANTS
 };
 

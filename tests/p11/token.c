@@ -89,7 +89,9 @@ void token_open(struct token *t, const char *module)
 	        "%.80s/control", t->dir);
 	write_conf(t, conf);
 	make_control(t, conf);
-	need(setenv(FAULT_ENV, t->control_path, 1) == 0, "environment");
+	need(setenv(FAULT_ENV, t->control_path, 1) == 0 &&
+	                setenv("SOFTHSM2_CONF", conf, 1) == 0,
+	        "environment");
 	loaded = dlopen(module, RTLD_NOW | RTLD_LOCAL);
 	need(loaded, module);
 	list = (CK_C_GetFunctionList)dlsym(loaded, "C_GetFunctionList");

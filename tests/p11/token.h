@@ -19,14 +19,14 @@ struct token {
 	char dir[TOKEN_PATH_BYTES];
 	char control_path[TOKEN_PATH_BYTES];
 	struct fault_control *control;
-	CK_FUNCTION_LIST *p11; /* of fault.so, not yet initialized */
+	CK_FUNCTION_LIST *p11; /* not yet initialized */
 	CK_SLOT_ID slot;
 };
 
 /* Path of SoftHSM's module; NULL: it is not installed. */
 const char *token_softhsm(void);
 /* A folder with a configuration and a control file, which the environment names
- * from now on, and module (a path of fault.so) loaded. */
+ * from now on, and module (fault.so, or SoftHSM's own) loaded. */
 void token_open(struct token *t, const char *module);
 /* C_Initialize, and a token with PINs where there is none yet. */
 void token_begin(struct token *t);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define SKIPPED 77
@@ -206,6 +207,26 @@ START_TEST(a_dead_module_answers_nothing_else)
 }
 END_TEST
 
+START_TEST(a_device_that_costs_nothing_repeats_itself)
+{
+	unsigned char first[TOKEN_SIGNATURE_BYTES];
+
+	token_want(&t, FAULT_REPEATS, 1);
+	ck_assert_uint_eq(sign(), CKR_OK);
+	memcpy(first, signature, sizeof(first));
+	ck_assert_uint_eq(sign(), CKR_OK);
+	ck_assert_mem_eq(first, signature, sizeof(first));
+	ck_assert(verifies());
+	digest[0] ^= 1;
+	ck_assert_uint_eq(sign(), CKR_OK);
+	ck_assert_mem_ne(first, signature, sizeof(first));
+	ck_assert(verifies());
+	token_want(&t, FAULT_REPEATS, 0);
+	ck_assert_uint_eq(sign(), CKR_OK);
+	ck_assert(verifies());
+}
+END_TEST
+
 static void *sign_on_a_thread(void *ctx)
 {
 	CK_SESSION_HANDLE own = token_session(&t);
@@ -259,6 +280,7 @@ int main(void)
 	tcase_add_test(tests, latency_and_hangs_take_their_time);
 	tcase_add_test(tests, a_dead_module_answers_nothing_else);
 	tcase_add_test(tests, threads_at_once_are_counted);
+	tcase_add_test(tests, a_device_that_costs_nothing_repeats_itself);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
