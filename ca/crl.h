@@ -71,16 +71,5 @@ struct crl {
  * Errors: RC_MALFORMED RC_TOOBIG RC_UNSUPPORTED. */
 MUST_CHECK enum rc crl_parse(
         struct crl *out, struct bytes der, struct why *why);
-/* Read one entry off d (der_of(crl->entries)); the serial number's magnitude is
- * borrowed. Errors: RC_MALFORMED RC_UNSUPPORTED. */
-struct crl_entry {
-	struct bytes serial;
-	int64_t revoked_s;
-	bool has_reason;
-	unsigned reason;
-	int64_t invalidity_s; /* 0: none */
-};
-MUST_CHECK enum rc crl_read_entry(
-        struct der *d, struct crl_entry *out, struct why *why);
 
 #endif

@@ -265,7 +265,6 @@ START_TEST(crl_reads_back_what_was_written)
 {
 	struct crl_frame f = frame_of(world_authority(&cw.world));
 	struct why why = WHY_NONE;
-	struct crl_entry e;
 	struct buf b;
 	struct crl crl;
 	struct der d;
@@ -281,16 +280,10 @@ START_TEST(crl_reads_back_what_was_written)
 	ck_assert_uint_gt(crl.idp.n, 0);
 	ck_assert(bytes_eq_str(crl.signature, "signature"));
 	d = der_of(crl.entries);
-	for (size_t i = 0; i < SOME; i++) {
-		ck_assert_int_eq(crl_read_entry(&d, &e, &why), RC_OK);
-		ck_assert_mem_eq(e.serial.p,
-		        some[i].serial + STORE_SERIAL_BYTES - e.serial.n,
-		        e.serial.n);
-		ck_assert_int_eq(e.revoked_s, some[i].revoked_s);
-		ck_assert_uint_eq(e.reason, some[i].reason);
-		ck_assert(e.has_reason == (e.reason != 0));
-		ck_assert_int_eq(e.invalidity_s, some[i].invalidity_s);
-	}
+	for (size_t i = 0; i < SOME; i++)
+		ck_assert_int_eq(
+		        der_expect(&d, DER_SEQUENCE, NULL, "entry", &why),
+		        RC_OK);
 	ck_assert(!der_more(&d));
 	buf_free(&b);
 }
@@ -301,10 +294,8 @@ START_TEST(crl_reader_survives_any_byte)
 {
 	struct crl_frame f = frame_of(world_authority(&cw.world));
 	struct buf b = whole(&f, our_tbs(&f, some, SOME));
-	struct crl_entry e;
 	struct why why;
 	struct crl crl;
-	struct der d;
 
 	for (size_t i = 0; i < b.n; i++) {
 		uint8_t was = b.p[i];
@@ -313,12 +304,10 @@ START_TEST(crl_reader_survives_any_byte)
 		        crl_parse(&crl, bytes_of(b.p, i), &why), RC_OK);
 		for (int bit = 0; bit < 8; bit++) {
 			b.p[i] = (uint8_t)(was ^ (1 << bit));
-			if (crl_parse(&crl, buf_bytes(&b), &why) != RC_OK)
-				continue;
-			d = der_of(crl.entries);
-			while (der_more(&d) &&
-			        crl_read_entry(&d, &e, &why) == RC_OK)
-				;
+			if (crl_parse(&crl, buf_bytes(&b), &why) == RC_OK)
+				ck_assert(crl.entries.p >= b.p &&
+				        crl.entries.p + crl.entries.n <=
+				                b.p + b.n);
 		}
 		b.p[i] = was;
 	}
