@@ -31,7 +31,7 @@ static enum rc sha256(struct bytes in, uint8_t out[STORE_HASH_BYTES])
 }
 
 /* What a key of that type signs with: the hash of its own strength. */
-static enum sig_alg alg_of_key(enum key_type type)
+static enum sig_alg alg_of_key(enum key_type type, enum conf_padding padding)
 {
 	switch (type) {
 	case KEY_P256:
@@ -43,7 +43,8 @@ static enum sig_alg alg_of_key(enum key_type type)
 	case KEY_ED25519:
 		return ALG_ED25519;
 	case KEY_RSA:
-		return ALG_RSA_SHA256;
+		return padding == CONF_PADDING_PSS ? ALG_RSA_PSS_SHA256
+		                                   : ALG_RSA_SHA256;
 	}
 	return ALG_NONE;
 }
@@ -104,7 +105,7 @@ static enum rc read_facts(struct authority *a, struct why *why)
 	a->spki = c.spki;
 	a->not_before_s = c.not_before_s;
 	a->not_after_s = c.not_after_s;
-	a->sig_alg = alg_bytes(alg_of_key(spki.type));
+	a->sig_alg = alg_bytes(alg_of_key(spki.type, a->conf->key->padding));
 	read_crl_facts(a, &c);
 	return sha256(a->der, a->cert_hash);
 }

@@ -112,7 +112,8 @@ static void child_exec(const struct child_spec *spec)
 	}
 	/* The fd is close-on-exec, as execveat allows for a binary. */
 	fexecve(CHILD_FIRST_FD + (int)spec->n_fds,
-	        (char **)(uintptr_t)spec->argv, environ);
+	        (char **)(uintptr_t)spec->argv,
+	        spec->env != NULL ? (char **)(uintptr_t)spec->env : environ);
 	log_event(LOG_ERROR, "child.exec", "program", spec->argv[0], "why",
 	        strerror(errno), NULL);
 	_exit(127);

@@ -59,6 +59,7 @@ MUST_CHECK enum rc child_args_parse(
 struct child_spec {
 	int exe_fd;              /* the program */
 	const char *const *argv; /* NULL-terminated */
+	const char *const *env;  /* likewise; NULL: ours */
 	const int *fds;          /* fds[i] becomes descriptor first_fd + i */
 	unsigned n_fds;          /* -1: left closed */
 	bool become;             /* change to uid and gid first */

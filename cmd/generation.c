@@ -349,7 +349,11 @@ static bool same_keys(const struct conf *a, const struct conf *b)
 
 		if (!same_text(x->name, y->name) ||
 		        !same_text(x->file, y->file) ||
-		        !same_text(x->passphrase_file, y->passphrase_file))
+		        !same_text(x->passphrase_file, y->passphrase_file) ||
+		        !same_text(x->uri, y->uri) ||
+		        !same_text(x->module, y->module) ||
+		        !same_text(x->pin, y->pin) ||
+		        x->sessions != y->sessions || x->padding != y->padding)
 			return false;
 	}
 	return true;

@@ -58,6 +58,8 @@ enum rc keys_folder_check(const struct conf *c, struct why *why)
 		if (rc == RC_OK)
 			rc = check_file(
 			        fd, c->keys_dir, k->passphrase_file, why);
+		if (rc == RC_OK && !process_pin_is_credential(k))
+			rc = check_file(fd, c->keys_dir, k->pin, why);
 		if (rc != RC_OK)
 			rc = why_prefix(why, rc, "keys.%s", k->name);
 	}

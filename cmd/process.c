@@ -58,6 +58,8 @@ static void signer_fds(
 	for (unsigned set = 0; set < 2; set++)
 		for (unsigned i = 0; i < s->n_pairs; i++)
 			fds[k++] = s->pairs[set][i][1];
+	for (unsigned i = 0; i < s->n_pin_fds; i++)
+		fds[k++] = s->pin_fds[i];
 	*n = k;
 }
 
@@ -86,32 +88,96 @@ static void child_fd_list(
 	*n = CHILD_FD_END - CHILD_FIRST_FD;
 }
 
+#define ENV_MAX 128
+
 /* The words of a child's argv, kept while it is spawned. */
-#define WORDS_MAX (CHILD_FDS_MAX + CONF_ENTRIES_MAX)
-#define WORD_BYTES 256
+#define WORDS_A_KEY 7
+#define WORDS_MAX (CHILD_FDS_MAX + WORDS_A_KEY * CONF_ENTRIES_MAX)
 struct words {
-	const char *argv[WORDS_MAX + 1];
-	char text[WORDS_MAX][WORD_BYTES];
+	char *argv[WORDS_MAX + 1];
 	unsigned n;
-	bool cut;
+	bool failed;
 };
 
 static void word(struct words *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static void word(struct words *w, const char *fmt, ...)
 {
 	va_list ap;
-	int n;
+	char *text;
 
-	if (w->n == WORDS_MAX) {
-		w->cut = true;
-		return;
-	}
 	va_start(ap, fmt);
-	n = vsnprintf(w->text[w->n], WORD_BYTES, fmt, ap);
+	if (w->n == WORDS_MAX || vasprintf(&text, fmt, ap) < 0)
+		w->failed = true;
+	else
+		w->argv[w->n++] = text;
 	va_end(ap);
-	w->cut = w->cut || n < 0 || n >= WORD_BYTES;
-	w->argv[w->n] = w->text[w->n];
-	w->n++;
+}
+
+static void words_free(struct words *w)
+{
+	for (unsigned i = 0; w != NULL && i < w->n; i++)
+		free(w->argv[i]);
+	free(w);
+}
+
+bool process_pin_is_credential(const struct conf_key *k)
+{
+	return k->pin != NULL &&
+	        strncmp(k->pin, CONF_CREDENTIAL_PREFIX,
+	                sizeof(CONF_CREDENTIAL_PREFIX) - 1) == 0;
+}
+
+/* *fd is the next of the PINs' descriptors. */
+static void key_words(struct words *w, const struct conf_key *k, int *fd)
+{
+	const char *locked = k->passphrase_file;
+
+	if (k->uri == NULL) {
+		word(w, "--key=%s:%s%s%s", k->name, k->file,
+		        locked != NULL ? ":" : "",
+		        locked != NULL ? locked : "");
+	} else {
+		word(w, "--token-key=%s", k->name);
+		word(w, "--uri=%s", k->uri);
+		word(w, "--module=%s", k->module);
+		word(w, "--sessions=%u", (unsigned)k->sessions);
+		if (process_pin_is_credential(k))
+			word(w, "--pin-fd=%d", (*fd)++);
+		else if (k->pin != NULL)
+			word(w, "--pin-file=%s", k->pin);
+	}
+	if (k->padding == CONF_PADDING_PSS)
+		word(w, "--pss");
+}
+
+/* What modules are told by the environment; nothing else of ours is theirs. A
+ * name that ends with `_` stands for all that begin so. */
+static const char *const signer_names[] = { "ASAN_OPTIONS",
+	"ChrystokiConfigurationPath", "CKNFAST_", "CS_PKCS11_R2_CFG",
+	"DBUS_SYSTEM_BUS_ADDRESS", "HOME", "LSAN_OPTIONS", "MICA_", "NFAST_",
+	"PCSCLITE_", "SOFTHSM2_CONF", "TPM2_PKCS11_", "TSS2_", "TZ",
+	"UBSAN_OPTIONS", "YUBIHSM_PKCS11_" };
+
+static bool is_signers(const char *variable)
+{
+	for (size_t i = 0; i < sizeof(signer_names) / sizeof(char *); i++) {
+		size_t n = strlen(signer_names[i]);
+
+		if (strncmp(variable, signer_names[i], n) == 0 &&
+		        (signer_names[i][n - 1] == '_' || variable[n] == '='))
+			return true;
+	}
+	return false;
+}
+
+static void signer_env(const char **out, size_t max)
+{
+	size_t n = 0;
+
+	for (char **v = environ; *v != NULL && n + 1 < max; v++)
+		if (is_signers(*v))
+			out[n++] = *v;
+	out[n] = NULL;
 }
 
 /* mica-signer(8) has the options. */
@@ -132,13 +198,8 @@ static void signer_words(const struct process *p, struct words *w)
 	for (unsigned i = 0; i < 2 * s->n_pairs; i++)
 		word(w, "--%s-fd=%d", i % s->n_pairs == 0 ? "keeper" : "client",
 		        fd++);
-	for (size_t i = 0; i < c->n_keys; i++) {
-		const struct conf_key *k = &c->keys[i];
-		bool locked = k->passphrase_file != NULL;
-
-		word(w, "--key=%s:%s%s%s", k->name, k->file, locked ? ":" : "",
-		        locked ? k->passphrase_file : "");
-	}
+	for (size_t i = 0; i < c->n_keys; i++)
+		key_words(w, &c->keys[i], &fd);
 	if (c->listen.est_key != NULL)
 		word(w, "--listener-key=%s", c->listen.est_key);
 	word(w, "--log-level=%s", levels[c->log_level]);
@@ -169,6 +230,7 @@ static enum rc spawn(struct process *p, int control, struct why *why)
 	bool signer = p->kind == PROCESS_SIGNER;
 	struct words *w = calloc(1, sizeof(*w));
 	int fds[CHILD_FDS_MAX];
+	const char *env[ENV_MAX];
 	struct child_spec spec = { .become = s->root, .fds = fds };
 	enum rc rc;
 
@@ -177,17 +239,19 @@ static enum rc spawn(struct process *p, int control, struct why *why)
 	if (signer) {
 		signer_fds(p, control, fds, &spec.n_fds);
 		signer_words(p, w);
+		signer_env(env, ENV_MAX);
+		spec.env = env;
 	} else {
 		child_fd_list(p, control, fds, &spec.n_fds);
 		child_words(p, w);
 	}
-	spec.argv = w->argv;
+	spec.argv = (const char *const *)w->argv;
 	spec.exe_fd = signer ? s->signer_exe_fd : s->exe_fd;
 	spec.uid = signer ? s->signer_uid : s->uid;
 	spec.gid = signer ? s->signer_gid : s->gid;
-	rc = w->cut ? why_set(why, RC_TOOBIG, "a key's file name is too long")
-	            : child_spawn(&p->pid, &spec, why);
-	free(w);
+	rc = w->failed ? why_set(why, RC_NOMEM, "out of memory")
+	               : child_spawn(&p->pid, &spec, why);
+	words_free(w);
 	return rc;
 }
 
@@ -303,6 +367,16 @@ static void log_death(const struct process *p, int status)
 	        NULL);
 }
 
+/* Each start would try the PIN again, until the token locks it. */
+static void stay_down(const struct process *p)
+{
+	char name[24];
+
+	log_event(LOG_ERROR, "process.stays_down", "process",
+	        process_name(p, name), "why", "a token refused its PIN", "what",
+	        "mend that, then start micad again", NULL);
+}
+
 void process_died(struct process *p, int status)
 {
 	bool was_up = p->ready || p->restarts > 0;
@@ -315,7 +389,10 @@ void process_died(struct process *p, int status)
 	supervisor_process_down(p->sup, p);
 	if (p->leaving || p->sup->stopping)
 		return;
-	if (was_up)
+	if (p->kind == PROCESS_SIGNER && WIFEXITED(status) &&
+	        WEXITSTATUS(status) == SIGNER_EXIT_PIN && was_up)
+		stay_down(p);
+	else if (was_up)
 		start_again(p);
 	else
 		supervisor_start_failed(p->sup, p);

@@ -414,6 +414,40 @@ static enum rc open_published(
 	return RC_OK;
 }
 
+/* The credentials are root's to read, and the signer is another user: it is
+ * given the open files. Nothing is read here. */
+static enum rc open_pins(
+        struct supervisor *s, const struct conf *c, struct why *why)
+{
+	const size_t head = sizeof(CONF_CREDENTIAL_PREFIX) - 1;
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+
+	for (size_t i = 0; i < c->n_keys; i++) {
+		const char *pin = c->keys[i].pin;
+		char path[4096];
+		int fd;
+
+		if (!process_pin_is_credential(&c->keys[i]))
+			continue;
+		if (dir == NULL)
+			return why_set(why, RC_CONFIG,
+			        "keys.%s.pin: systemd gave no credentials: "
+			        "LoadCredential=%s:FILE",
+			        c->keys[i].name, pin + head);
+		if (s->n_pin_fds == CREDENTIALS_MAX)
+			return why_set(why, RC_CONFIG,
+			        "over %d keys with a credential",
+			        CREDENTIALS_MAX);
+		snprintf(path, sizeof(path), "%s/%s", dir, pin + head);
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		if (fd < 0)
+			return why_set(why, RC_CONFIG, "keys.%s.pin: %s: %s",
+			        c->keys[i].name, path, strerror(errno));
+		s->pin_fds[s->n_pin_fds++] = fd;
+	}
+	return RC_OK;
+}
+
 static enum rc open_shared(struct supervisor *s, struct why *why)
 {
 	s->metrics_fd = metrics_create();
@@ -495,6 +529,8 @@ static enum rc open_all(struct supervisor *s, struct why *why)
 		rc = open_published(s, c->publish_path, why);
 	if (rc == RC_OK)
 		rc = keys_folder_open(&s->keys_fd, c->keys_dir, why);
+	if (rc == RC_OK)
+		rc = open_pins(s, c, why);
 	if (rc == RC_OK)
 		rc = open_pairs(s, s->now->n_workers + 1, why);
 	if (rc == RC_OK)

@@ -22,6 +22,7 @@
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_MAX_MS 30000
 #define DEAD_SLOTS_MAX 1024
+#define CREDENTIALS_MAX 64
 /* The processes of a supervisor that was killed end a moment after it, and hold
  * sockets and store until then. */
 #define START_WAIT_S 3
@@ -109,6 +110,8 @@ struct supervisor {
 	const char *conf_path;
 	int exe_fd, signer_exe_fd;
 	int keys_fd, store_fd, publish_fd;
+	int pin_fds[CREDENTIALS_MAX]; /* of keys whose PIN is a credential */
+	unsigned n_pin_fds;           /* in the order of the keys */
 	int metrics_fd, shared_fd;
 	struct metrics *metrics;
 	uint8_t ticket_secret[TLS_TICKET_SECRET_BYTES];
@@ -209,6 +212,8 @@ void published_tell_worker(struct process *p);
 void published_clear(struct generation *g);
 
 /* --- process.c */
+/* Whether k's PIN is a credential of systemd, opened by the supervisor. */
+bool process_pin_is_credential(const struct conf_key *k);
 MUST_CHECK enum rc process_start(struct process *p, struct why *why);
 void process_died(struct process *p, int status);
 /* Ask to drain (worker, keeper) or stop (signer). */

@@ -390,8 +390,41 @@ static void check_listen(struct load *l)
 		        "listener's certificate?");
 }
 
+/* A key is in a file or in a token, and each has options of its own. */
+static void check_key(struct load *l, const struct node *n)
+{
+	static const char *const of_files[] = { "file", "passphrase_file" };
+	static const char *const of_tokens[] = { "module", "pin", "sessions" };
+	const struct node *uri = node_get(n, "uri");
+
+	if (uri == NULL && node_get(n, "file") == NULL)
+		node_error_child(l->errors, n, "file",
+		        "is missing: private key in PEM, in process.keys; or "
+		        "uri, for one in a token");
+	if (uri != NULL && node_get(n, "module") == NULL)
+		node_error(l->errors, uri,
+		        "needs module, the PKCS#11 module that knows the "
+		        "token");
+	for (size_t i = 0; uri != NULL && i < 2; i++)
+		if (node_get(n, of_files[i]) != NULL)
+			node_error(l->errors, node_get(n, of_files[i]),
+			        "is for a key in a file, and uri says that it "
+			        "is in a token");
+	for (size_t i = 0; uri == NULL && i < 3; i++)
+		if (node_get(n, of_tokens[i]) != NULL)
+			node_error(l->errors, node_get(n, of_tokens[i]),
+			        "is for a key in a token, which needs uri");
+}
+
+static void check_keys(struct load *l)
+{
+	for (size_t i = 0; i < l->conf.n_keys; i++)
+		check_key(l, entry(l, "keys", NULL, i));
+}
+
 void load_check(struct load *l)
 {
+	check_keys(l);
 	check_publish(l);
 	check_authorities(l);
 	check_profiles(l);

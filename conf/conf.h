@@ -43,10 +43,20 @@ struct conf_store {
 	bool index_keys;     /* store.lmdb.index_keys; no */
 };
 
-struct conf_key { /* keys.NAME */
+enum conf_padding { CONF_PADDING_PKCS1, CONF_PADDING_PSS };
+
+/* A pin that begins so names a credential of systemd (LoadCredential=). */
+#define CONF_CREDENTIAL_PREFIX "credential:"
+
+struct conf_key { /* keys.NAME: in a file, or in a token */
 	const char *name;
-	const char *file;            /* below keys_dir, private key in PEM */
+	const char *file; /* below keys_dir, private key in PEM; or NULL */
 	const char *passphrase_file; /* below keys_dir; NULL: not encrypted */
+	const char *uri;             /* PKCS#11, RFC 7512; or NULL */
+	const char *module;          /* path; with uri */
+	const char *pin;   /* below keys_dir, or a credential; or NULL */
+	uint32_t sessions; /* 8 */
+	enum conf_padding padding; /* of RSA keys */
 };
 
 /* Who signs OCSP answers: a responder's key that the signer makes, under a

@@ -69,6 +69,31 @@ static void on_below(struct load *l, const struct row *row,
 	put_str(row, base, n->text);
 }
 
+static void on_pkcs11(struct load *l, const struct row *row,
+        const struct node *n, uint8_t *base)
+{
+	const char *fault = value_pkcs11_fault(n->text);
+
+	if (fault != NULL)
+		node_error(l->errors, n, "a PKCS#11 URI %s", fault);
+	put_str(row, base, n->text);
+}
+
+static void on_pin(struct load *l, const struct row *row, const struct node *n,
+        uint8_t *base)
+{
+	const size_t head = sizeof(CONF_CREDENTIAL_PREFIX) - 1;
+	bool is_credential =
+	        strncmp(n->text, CONF_CREDENTIAL_PREFIX, head) == 0;
+
+	if (is_credential ? !value_is_name(n->text + head)
+	                  : !value_is_below(n->text))
+		node_error(l->errors, n,
+		        "must be a path inside process.keys, without .., or "
+		        "credential:NAME");
+	put_str(row, base, n->text);
+}
+
 static void on_file(struct load *l, const struct row *row, const struct node *n,
         uint8_t *base)
 {
@@ -389,6 +414,8 @@ static const struct {
 	[KIND_TEXT] = { on_text, true },
 	[KIND_PATH] = { on_path, true },
 	[KIND_BELOW] = { on_below, true },
+	[KIND_PKCS11] = { on_pkcs11, true },
+	[KIND_PIN] = { on_pin, true },
 	[KIND_FILE] = { on_file, true },
 	[KIND_LABEL] = { on_label, true },
 	[KIND_ADDRESS] = { on_address, true },

@@ -17,6 +17,11 @@ static const struct word log_forms[] = {
 	{ "json", LOG_JSON },
 	{ NULL, 0 },
 };
+static const struct word paddings[] = {
+	{ "pkcs1", CONF_PADDING_PKCS1 },
+	{ "pss", CONF_PADDING_PSS },
+	{ NULL, 0 },
+};
 static const struct word roles[] = {
 	{ "auditor", CONF_ROLE_AUDITOR },
 	{ "operator", CONF_ROLE_OPERATOR },

@@ -9,6 +9,9 @@ enum kind {           /* how a value is written, and what it becomes */
 	KIND_TEXT,    /* const char *; min and max: its length */
 	KIND_PATH,    /* const char *, joined with the file's folder; max */
 	KIND_BELOW,   /* const char *, relative to process.keys */
+	KIND_PKCS11,  /* const char * */
+	KIND_PIN,     /* const char *, relative to process.keys, or a
+		       * credential's */
 	KIND_FILE,    /* struct conf_file, read */
 	KIND_LABEL,   /* const char *, a name or "" */
 	KIND_ADDRESS, /* const char *, or "" */

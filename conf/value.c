@@ -3,6 +3,7 @@
 #include "conf/conf.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -218,6 +219,68 @@ bool value_is_url(const char *text)
 		return false;
 	return host.n > 0 && host.p[0] != '/' && text_is_print(url) &&
 	        strchr(text, ' ') == NULL;
+}
+
+/* pk11-pchar with "&" (RFC 7512 section 2.3), but for "%". */
+static bool is_pchar(char c)
+{
+	return is_alnum(c) || (c != '\0' && strchr("-._~:[]@!$'()*+,=&", c));
+}
+
+static bool is_pct_text(struct bytes text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] != '%' && !is_pchar((char)text.p[i]))
+			return false;
+		if (text.p[i] == '%' &&
+		        (text.n - i < 3 || !isxdigit(text.p[i + 1]) ||
+		                !isxdigit(text.p[i + 2])))
+			return false;
+	}
+	return true;
+}
+
+static const char *pkcs11_attribute_fault(struct bytes attribute, bool *names)
+{
+	static const char *const known[] = { "token", "manufacturer", "serial",
+		"model", "library-manufacturer", "library-description",
+		"library-version", "slot-manufacturer", "slot-description",
+		"slot-id", "type", "object", "id" };
+	struct bytes name, value;
+
+	if (!bytes_cut(attribute, '=', &name, &value))
+		return "has an attribute without \"=\"";
+	if (!is_pct_text(value))
+		return "has a character that must be written as %XX";
+	*names = *names ||
+	        ((bytes_eq_str(name, "object") || bytes_eq_str(name, "id")) &&
+	                value.n > 0);
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (bytes_eq_str(name, known[i]))
+			return NULL;
+	return "has an attribute that RFC 7512 does not";
+}
+
+const char *value_pkcs11_fault(const char *text)
+{
+	static const char scheme[] = "pkcs11:";
+	struct bytes rest = bytes_str(text), attribute;
+	const char *fault = NULL;
+	bool names = false;
+
+	if (!bytes_starts(rest, bytes_str(scheme)))
+		return "begins with \"pkcs11:\"";
+	if (strchr(text, '?') != NULL)
+		return "has no query here: its module and PIN have options of "
+		       "their own";
+	rest = bytes_skip(rest, sizeof(scheme) - 1);
+	while (fault == NULL && rest.n > 0) {
+		(void)bytes_cut(rest, ';', &attribute, &rest);
+		fault = pkcs11_attribute_fault(attribute, &names);
+	}
+	if (fault == NULL && !names)
+		return "names the key by object= or id=";
+	return fault;
 }
 
 bool value_is_below(const char *text)

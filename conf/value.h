@@ -36,6 +36,9 @@ bool value_is_address(const char *text);
 bool value_is_host(const char *text);
 /* http:// or https://, a host, printable ASCII without spaces. */
 bool value_is_url(const char *text);
+/* What is wrong with a PKCS#11 URI for a private key (RFC 7512), or NULL: it
+ * names an object or an id, and has no query. */
+const char *value_pkcs11_fault(const char *text);
 /* A relative path without `..` in it. */
 bool value_is_below(const char *text);
 

@@ -13,22 +13,6 @@
 #define SERVE_CLIENTS_MAX 128
 #define SERVE_SESSIONS 8 /* on a token, unless said otherwise */
 
-/* Exit statuses of mica-signer; its manual has them too. */
-enum signer_exit {
-	SIGNER_EXIT_OK = 0,
-	SIGNER_EXIT_FAILED = 1,
-	SIGNER_EXIT_USAGE = 2,
-	SIGNER_EXIT_KEY = 3,        /* a key is missing or unusable */
-	SIGNER_EXIT_PASSPHRASE = 4, /* wrong, or missing */
-	SIGNER_EXIT_PERMISSION = 5, /* a secret is open to others */
-	SIGNER_EXIT_SANDBOX = 6,
-	SIGNER_EXIT_EXISTS = 7, /* refuses to overwrite (--ceremony) */
-	/* A token refused its PIN, or has one try left. Whoever starts us again
-	 * by itself may lock the token. */
-	SIGNER_EXIT_PIN = 8,
-	SIGNER_EXIT_TOKEN = 9, /* a module or a token is of no use */
-};
-
 /* A key in a file: NAME:FILE[:PASSPHRASE-FILE], cut in its place. Or in a
  * token: uri is not NULL. */
 struct serve_key {

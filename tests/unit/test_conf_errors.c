@@ -133,7 +133,7 @@ static const struct {
 	        "    - label: x\n"
 	        "admin: { access: [ {} ] }\n",
 	        "m.yaml:2:5: keys.k.file: is missing: private key in "
-	        "PEM, in process.keys\n"
+	        "PEM, in process.keys; or uri, for one in a token\n"
 	        "m.yaml:4:6: authorities.a.certificate: is missing: "
 	        "the authority's certificate in PEM\n"
 	        "m.yaml:4:6: authorities.a.key: is missing: its "
@@ -155,6 +155,29 @@ static const struct {
 	        "what they may do: auditor reads, operator manages "
 	        "devices, admin all\n"
 	        "m.yaml:13:20: admin.access[0]: needs a user or a group\n" },
+	{ "keys_are_in_a_file_or_in_a_token",
+	        "keys:\n"
+	        "  a: { uri: 'pkcs11:object=a', file: a.key }\n"
+	        "  b: { file: b.key, pin: b.pin, sessions: 2 }\n"
+	        "  c: { uri: 'pkcs11:object=c?pin-value=1', module: /m.so,\n"
+	        "    pin: 'credential:../x', sessions: 65, padding: oaep }\n",
+	        "m.yaml:1:1: authorities: is missing: at least one "
+	        "authority is needed\n"
+	        "m.yaml:2:13: keys.a.uri: needs module, the PKCS#11 module "
+	        "that knows the token\n"
+	        "m.yaml:2:38: keys.a.file: is for a key in a file, and uri "
+	        "says that it is in a token\n"
+	        "m.yaml:3:26: keys.b.pin: is for a key in a token, which "
+	        "needs uri\n"
+	        "m.yaml:3:43: keys.b.sessions: is for a key in a token, which "
+	        "needs uri\n"
+	        "m.yaml:4:13: keys.c.uri: a PKCS#11 URI has no query here: "
+	        "its module and PIN have options of their own\n"
+	        "m.yaml:5:10: keys.c.pin: must be a path inside process.keys, "
+	        "without .., or credential:NAME\n"
+	        "m.yaml:5:39: keys.c.sessions: must be between 1 and 64\n"
+	        "m.yaml:5:52: keys.c.padding: must be pkcs1 or pss, not "
+	        "\"oaep\"\n" },
 	{ "types_of_processes_store_and_admin",
 	        MINIMAL "process:\n"
 	                "  user: \"\"\n"

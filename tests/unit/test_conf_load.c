@@ -48,6 +48,8 @@ static const char everything[] =
         "keys:\n"
         "  one: { file: one.key, passphrase_file: one.pass }\n"
         "  two: { file: sub/two.key }\n"
+        "  three: { uri: 'pkcs11:token=t;object=o', module: /m.so,\n"
+        "    pin: 'credential:p', sessions: 9, padding: pss }\n"
         "authorities:\n"
         "  alpha: { certificate: alpha.pem, key: two }\n"
         "  beta:\n"
@@ -254,12 +256,22 @@ START_TEST(keys_authorities_and_anchors_land)
 	const struct conf_authority *a = conf_authority(c, "alpha");
 	const struct conf_authority *b = conf_authority(c, "beta");
 
-	ck_assert_uint_eq(c->n_keys, 2);
+	ck_assert_uint_eq(c->n_keys, 3);
 	ck_assert_str_eq(c->keys[0].name, "one");
 	ck_assert_str_eq(c->keys[0].file, "one.key");
 	ck_assert_str_eq(c->keys[0].passphrase_file, "one.pass");
 	ck_assert_str_eq(c->keys[1].file, "sub/two.key");
 	ck_assert_ptr_null(c->keys[1].passphrase_file);
+	ck_assert_ptr_null(c->keys[1].uri);
+	ck_assert_ptr_null(c->keys[1].pin);
+	ck_assert_uint_eq(c->keys[1].sessions, 8);
+	ck_assert_int_eq(c->keys[1].padding, CONF_PADDING_PKCS1);
+	ck_assert_ptr_null(c->keys[2].file);
+	ck_assert_str_eq(c->keys[2].uri, "pkcs11:token=t;object=o");
+	ck_assert_str_eq(c->keys[2].module, "/m.so");
+	ck_assert_str_eq(c->keys[2].pin, "credential:p");
+	ck_assert_uint_eq(c->keys[2].sessions, 9);
+	ck_assert_int_eq(c->keys[2].padding, CONF_PADDING_PSS);
 	ck_assert_uint_eq(c->n_authorities, 3);
 	ck_assert_ptr_eq(a->key, &c->keys[1]);
 	check_file(&a->certificate, "alpha.pem");

@@ -187,6 +187,28 @@ START_TEST(key_files_stay_in_their_folder)
 }
 END_TEST
 
+START_TEST(pkcs11_uris_name_a_key_and_no_secret)
+{
+	static const char *const good[] = { "pkcs11:object=a",
+		"pkcs11:token=mica;object=issuing",
+		"pkcs11:id=%01%ff;serial=0;type=private",
+		"pkcs11:slot-id=3;object=a%20b%3B" };
+	static const char *const bad[] = { "", "issuing.key",
+		"pkcs11:", "pkcs11:token=mica",
+		"pkcs11:object=", "pkcs11:object", "pkcs11:object=a b",
+		"pkcs11:object=%2", "pkcs11:object=%zz",
+		"pkcs11:object=a?pin-value=1",
+		"pkcs11:object=a?module-path=/m.so", "pkcs11:objct=a;id=%01",
+		"pkcs11:object=a;;id=%01" };
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
+		ck_assert_msg(
+		        value_pkcs11_fault(good[i]) == NULL, "%s", good[i]);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		ck_assert_msg(value_pkcs11_fault(bad[i]) != NULL, "%s", bad[i]);
+}
+END_TEST
+
 START_TEST(values_are_shown_in_their_largest_unit)
 {
 	char text[VALUE_TEXT_BYTES];
@@ -219,6 +241,7 @@ TCase *test_conf_values(void)
 	        t, hosts_are_dns_names_or_addresses, 0, ROWS(hosts));
 	tcase_add_test(t, urls_are_http_and_name_a_host);
 	tcase_add_test(t, key_files_stay_in_their_folder);
+	tcase_add_test(t, pkcs11_uris_name_a_key_and_no_secret);
 	tcase_add_test(t, values_are_shown_in_their_largest_unit);
 	return t;
 }
