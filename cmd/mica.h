@@ -31,6 +31,7 @@ enum cli_option {
 	OPT_CRL,
 	OPT_CSR,
 	OPT_CURSOR,
+	OPT_DECRYPT,
 	OPT_DEVICE,
 	OPT_DNS,
 	OPT_DRY_RUN,
@@ -47,12 +48,14 @@ enum cli_option {
 	OPT_LIFE,
 	OPT_MAX,
 	OPT_METRICS,
+	OPT_MODULE,
 	OPT_NAME,
 	OPT_NOTE,
 	OPT_NOW,
 	OPT_OUT,
 	OPT_PATH_LENGTH,
 	OPT_PEM,
+	OPT_PIN_FILE,
 	OPT_PROFILE,
 	OPT_REASON,
 	OPT_REVOKED,
@@ -106,6 +109,7 @@ cli_fn mica_token_create;
 cli_fn mica_cert_issue, mica_cert_list, mica_cert_show;
 cli_fn mica_revoke, mica_hold, mica_release;
 cli_fn mica_authority_revoke;
+cli_fn mica_key_create;
 cli_fn mica_approval_list, mica_approval_show;
 cli_fn mica_approval_approve, mica_approval_deny;
 cli_fn mica_authority_crl, mica_authority_install, mica_authority_request;

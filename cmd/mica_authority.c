@@ -260,7 +260,7 @@ enum cli_exit mica_authority_request(struct cli *cli)
 	ceremony_add(&c, "--out", cli_value(cli, OPT_OUT));
 	ceremony_add(&c, "--transcript", transcript);
 	if (rc == RC_OK)
-		rc = authority_conf_add_key(&c, &conf, &why);
+		rc = key_conf_add(&c, &conf.key, &why);
 	if (rc == RC_OK)
 		rc = ceremony_run(&c, &why);
 	if (rc == RC_OK)

@@ -4,26 +4,37 @@
 
 #include "cmd/mica_ceremony.h"
 
-/* What the configuration says of an authority, in paths that can be opened from
- * here; empty: it does not say. Read without judging the rest, which names a
- * certificate that may not exist yet. */
+/* What the configuration says of a key, in paths that can be opened from here;
+ * empty: it does not say. Read without judging the rest, which may name files
+ * that do not exist yet. */
+struct key_conf {
+	char name[128];
+	char key[CEREMONY_PATH_BYTES]; /* of its file, or its URI */
+	char module[CEREMONY_PATH_BYTES];
+	char secret[CEREMONY_PATH_BYTES]; /* passphrase or PIN */
+	char as[32]; /* "UID:GID" of who serves with a token; empty: as we are */
+};
+/* Errors: RC_NOTFOUND (no such key) RC_CONFIG RC_IO RC_TOOBIG RC_NOMEM. */
+MUST_CHECK enum rc key_conf_read(const struct cli *cli, const char *name,
+        struct key_conf *out, struct why *why);
+/* --key, --module, --as and --passphrase-fd, which is asked for at the terminal
+ * where the configuration has a credential of the daemon's. conf outlives c. */
+MUST_CHECK enum rc key_conf_add(
+        struct ceremony *c, const struct key_conf *conf, struct why *why);
+
+/* Likewise of an authority. */
 struct authority_conf {
 	char certificate[CEREMONY_PATH_BYTES], chain[CEREMONY_PATH_BYTES];
-	char key_name[128];
-	char key[CEREMONY_PATH_BYTES], passphrase_file[CEREMONY_PATH_BYTES];
+	struct key_conf key;
 };
-/* Errors: RC_NOTFOUND (no such authority, or no key or certificate in it),
- * RC_CONFIG RC_IO RC_TOOBIG RC_NOMEM. */
+/* Errors: RC_NOTFOUND (no such authority, or no key or certificate in it), and
+ * as above. */
 MUST_CHECK enum rc authority_conf_read(const struct cli *cli, const char *name,
         struct authority_conf *out, struct why *why);
 /* A path of the configuration, as it can be opened from here; false: too long.
  */
 bool authority_conf_path(
         const struct cli *cli, const char *path, char out[CEREMONY_PATH_BYTES]);
-/* --key and --passphrase-fd, or what stands for them. conf outlives c. */
-MUST_CHECK enum rc authority_conf_add_key(
-        struct ceremony *c, const struct authority_conf *conf, struct why *why);
-
 /* The transcript of what goes to path: --transcript, or beside path. Static to
  * out. RC_TOOBIG */
 MUST_CHECK enum rc authority_transcript(const struct cli *cli, const char *path,

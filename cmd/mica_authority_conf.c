@@ -1,13 +1,17 @@
-/* cmd/mica_authority_conf.c - an authority in the configuration. */
+/* cmd/mica_authority_conf.c - keys and authorities in the configuration. */
 #include "cmd/mica_authority.h"
 #include "conf/conf.h"
 #include "conf/node.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define CONF_CREDENTIAL "credential:"
 
 static const char *text_of(const struct node *map, const char *key)
 {
@@ -46,27 +50,78 @@ bool authority_conf_path(
 	return join(cli, "", path, out);
 }
 
-static enum rc read_key(const struct cli *cli, const struct node *root,
-        const char *name, struct authority_conf *out, struct why *why)
+/* Started as root, the signer is another user. */
+static void find_user(const struct node *root, struct key_conf *out)
+{
+	const char *name = text_of(node_get(root, "process"), "signer_user");
+	const struct passwd *user;
+
+	if (geteuid() != 0)
+		return;
+	user = getpwnam(
+	        name != NULL ? name : config_fallback("process.signer_user"));
+	if (user != NULL)
+		(void)snprintf(out->as, sizeof(out->as), "%lu:%lu",
+		        (unsigned long)user->pw_uid,
+		        (unsigned long)user->pw_gid);
+}
+
+/* A PIN is a file in the keys' folder, or a credential of the daemon's, which is
+ * here only where systemd started us. */
+static bool place_pin(const struct cli *cli, const char *folder,
+        const char *pin, char out[CEREMONY_PATH_BYTES])
+{
+	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+	size_t n = strlen(CONF_CREDENTIAL);
+
+	if (pin == NULL || strncmp(pin, CONF_CREDENTIAL, n) != 0)
+		return place(cli, folder, pin, out);
+	return credentials == NULL ||
+	        snprintf(out, CEREMONY_PATH_BYTES, "%s/%s", credentials,
+	                pin + n) < CEREMONY_PATH_BYTES;
+}
+
+static bool read_token_key(const struct cli *cli, const char *folder,
+        const struct node *root, const struct node *key, struct key_conf *out)
+{
+	const char *module = text_of(key, "module");
+
+	find_user(root, out);
+	return snprintf(out->key, sizeof(out->key), "%s", text_of(key, "uri")) <
+	        (int)sizeof(out->key) &&
+	        snprintf(out->module, sizeof(out->module), "%s",
+	                module != NULL ? module : "") <
+	        (int)sizeof(out->module) &&
+	        place_pin(cli, folder, text_of(key, "pin"), out->secret);
+}
+
+static enum rc find_key(const struct cli *cli, const struct node *root,
+        const char *name, struct key_conf *out, struct why *why)
 {
 	const struct node *key = node_get(node_get(root, "keys"), name);
 	const char *folder = text_of(node_get(root, "process"), "keys");
+	bool fits;
 
 	if (folder == NULL)
 		folder = config_fallback("process.keys");
-	if (snprintf(out->key_name, sizeof(out->key_name), "%s", name) >=
-	                (int)sizeof(out->key_name) ||
-	        !place(cli, folder, text_of(key, "file"), out->key) ||
-	        !place(cli, folder, text_of(key, "passphrase_file"),
-	                out->passphrase_file))
+	fits = snprintf(out->name, sizeof(out->name), "%s", name) <
+	        (int)sizeof(out->name);
+	if (text_of(key, "uri") != NULL)
+		fits = fits && read_token_key(cli, folder, root, key, out);
+	else
+		fits = fits &&
+		        place(cli, folder, text_of(key, "file"), out->key) &&
+		        place(cli, folder, text_of(key, "passphrase_file"),
+		                out->secret);
+	if (!fits)
 		return why_set(why, RC_TOOBIG, "keys.%s: too long", name);
 	return out->key[0] != '\0'
 	        ? RC_OK
-	        : why_set(why, RC_NOTFOUND, "%s: keys.%s names no key",
+	        : why_set(why, RC_NOTFOUND, "%s: there is no keys.%s",
 	                  cli->config, name);
 }
 
-static enum rc read_authority(const struct cli *cli, const struct node *root,
+static enum rc find_authority(const struct cli *cli, const struct node *root,
         const char *name, struct authority_conf *out, struct why *why)
 {
 	const struct node *a = node_get(node_get(root, "authorities"), name);
@@ -83,46 +138,74 @@ static enum rc read_authority(const struct cli *cli, const struct node *root,
 		return why_set(why, RC_NOTFOUND,
 		        "%s: authorities.%s wants key and certificate",
 		        cli->config, name);
-	return read_key(cli, root, key, out, why);
+	return find_key(cli, root, key, &out->key, why);
 }
 
-enum rc authority_conf_read(const struct cli *cli, const char *name,
-        struct authority_conf *out, struct why *why)
+static enum rc parse(const struct cli *cli, struct arena *arena,
+        struct node **root, struct why *why)
 {
 	struct conf_errors *errors = calloc(1, sizeof(*errors));
 	struct buf yaml = BUF_INIT(CONF_FILE_MAX_BYTES);
-	struct arena arena = ARENA_INIT;
-	struct node *root = NULL;
 	enum rc rc = errors == NULL ? RC_NOMEM
 	                            : config_read_file(cli->config, &yaml, why);
 
-	memset(out, 0, sizeof(*out));
 	if (rc == RC_OK) {
-		rc = node_parse(&root, &arena, buf_bytes(&yaml), errors);
+		rc = node_parse(root, arena, buf_bytes(&yaml), errors);
 		if (rc == RC_CONFIG)
 			why_set(why, rc, "%s: no YAML: micad --check-config %s",
 			        cli->config, cli->config);
 	}
-	if (rc == RC_OK)
-		rc = read_authority(cli, root, name, out, why);
-	arena_free(&arena);
 	buf_free(&yaml);
 	free(errors);
 	return rc;
 }
 
-enum rc authority_conf_add_key(
-        struct ceremony *c, const struct authority_conf *conf, struct why *why)
+enum rc key_conf_read(const struct cli *cli, const char *name,
+        struct key_conf *out, struct why *why)
 {
-	int fd;
+	struct arena arena = ARENA_INIT;
+	struct node *root = NULL;
+	enum rc rc = parse(cli, &arena, &root, why);
+
+	memset(out, 0, sizeof(*out));
+	if (rc == RC_OK)
+		rc = find_key(cli, root, name, out, why);
+	arena_free(&arena);
+	return rc;
+}
+
+enum rc authority_conf_read(const struct cli *cli, const char *name,
+        struct authority_conf *out, struct why *why)
+{
+	struct arena arena = ARENA_INIT;
+	struct node *root = NULL;
+	enum rc rc = parse(cli, &arena, &root, why);
+
+	memset(out, 0, sizeof(*out));
+	if (rc == RC_OK)
+		rc = find_authority(cli, root, name, out, why);
+	arena_free(&arena);
+	return rc;
+}
+
+enum rc key_conf_add(
+        struct ceremony *c, const struct key_conf *conf, struct why *why)
+{
+	int fd = -1;
 
 	ceremony_add(c, "--key", conf->key);
-	if (conf->passphrase_file[0] == '\0')
-		return RC_OK;
-	fd = open(conf->passphrase_file, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return why_set(why, RC_IO, "%s: %s", conf->passphrase_file,
-		        strerror(errno));
+	if (conf->module[0] != '\0')
+		ceremony_add(c, "--module", conf->module);
+	if (conf->as[0] != '\0')
+		ceremony_add(c, "--as", conf->as);
+	if (conf->secret[0] != '\0') {
+		fd = open(conf->secret, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return why_set(why, RC_IO, "%s: %s", conf->secret,
+			        strerror(errno));
+	} else if (conf->module[0] != '\0') {
+		fd = ceremony_ask("PIN", conf->key);
+	}
 	ceremony_add_fd(c, "--passphrase-fd", fd);
 	return RC_OK;
 }

@@ -178,7 +178,7 @@ static bool read_hidden(int tty, char *out, size_t size)
 	return n > 0;
 }
 
-static int ask_at_terminal(const char *path)
+int ceremony_ask(const char *what, const char *of)
 {
 	char text[CEREMONY_PASSPHRASE_MAX_BYTES + 1];
 	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
@@ -186,7 +186,7 @@ static int ask_at_terminal(const char *path)
 
 	if (tty < 0)
 		return -1;
-	(void)dprintf(tty, "Passphrase of %s: ", path);
+	(void)dprintf(tty, "%s of %s: ", what, of);
 	if (read_hidden(tty, text, sizeof(text)))
 		fd = ceremony_secret_fd(text);
 	(void)dprintf(tty, "\n");
@@ -207,7 +207,7 @@ enum rc ceremony_passphrase(const struct cli *cli, enum cli_option option,
 			return why_set(
 			        why, RC_IO, "%s: %s", file, strerror(errno));
 	} else if (is_encrypted(path)) {
-		*fd = ask_at_terminal(path);
+		*fd = ceremony_ask("Passphrase", path);
 	}
 	return RC_OK;
 }

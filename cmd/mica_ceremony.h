@@ -34,6 +34,9 @@ MUST_CHECK enum rc ceremony_run_status(
 
 /* A memfd with that content; the program reads it from its beginning. -1. */
 int ceremony_secret_fd(const char *text);
+/* Asked for at the terminal, unseen: "WHAT of OF: ". -1: there is no terminal, or
+ * nothing was typed. */
+int ceremony_ask(const char *what, const char *of);
 /* The passphrase of the key in the file at path, for ceremony_add_fd(): from the
  * file of that option; or asked for at the terminal, where the key is encrypted
  * and there is one; or -1, and the program says what is missing. */

@@ -151,7 +151,7 @@ static enum rc check_key(
 
 	ceremony_begin(&c, "check-key");
 	ceremony_add(&c, "--cert", cert);
-	rc = authority_conf_add_key(&c, &in->conf, why);
+	rc = key_conf_add(&c, &in->conf.key, why);
 	return rc == RC_OK ? ceremony_run(&c, why) : rc;
 }
 
@@ -263,7 +263,8 @@ static enum rc write_transcript(const struct install *in,
 	        "mica ceremony: an authority's certificate is installed");
 	transcript_section(&t, "Authority");
 	transcript_line(&t, "Name:", "%s", in->name);
-	transcript_line(&t, "Key:", "%s, %s", in->conf.key_name, in->conf.key);
+	transcript_line(
+	        &t, "Key:", "%s, %s", in->conf.key.name, in->conf.key.key);
 	if (cert_parse(&c, buf_bytes(&in->given.der[0]), NULL) == RC_OK)
 		transcript_key(&t, c.spki);
 	describe_placed(&t, cert);

@@ -9,8 +9,12 @@
 #include "ca/signer/ceremony_ops.h"
 #include "ca/signer/transcript.h"
 
+#include <errno.h>
+#include <grp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static enum rc make_key(const struct args *a, struct why *why)
 {
@@ -38,27 +42,86 @@ out:
 	return rc;
 }
 
-enum rc ceremony_load_key(struct vault *v, const char *name, const char *path,
-        int passphrase_fd, struct why *why)
+struct key_source ceremony_key(const struct args *a)
 {
-	struct buf text = BUF_INIT(VAULT_PASSPHRASE_MAX_BYTES);
-	struct buf pem = BUF_INIT(VAULT_FILE_MAX_BYTES);
-	struct bytes passphrase;
-	enum rc rc = RC_OK;
+	return (struct key_source){ a->key, a->module, a->passphrase_fd, a };
+}
 
-	if (passphrase_fd >= 0)
-		rc = ceremony_read_passphrase(passphrase_fd, &text, why);
+struct key_source ceremony_issuer_key(const struct args *a)
+{
+	return (struct key_source){ a->issuer_key, a->issuer_module,
+		a->issuer_passphrase_fd, a };
+}
+
+bool ceremony_is_uri(const char *key)
+{
+	return bytes_starts(bytes_str(key), BYTES_LIT("pkcs11:"));
+}
+
+enum rc ceremony_become(const struct args *a, struct why *why)
+{
+	if (!(a->given & BIT(OPT_AS)))
+		return RC_OK;
+	if (setgroups(0, NULL) != 0 || setegid(a->gid) != 0 ||
+	        seteuid(a->uid) != 0)
+		return why_set(why, RC_PERMISSION, "--as: %s", strerror(errno));
+	return RC_OK;
+}
+
+void ceremony_come_back(const struct args *a)
+{
+	if ((a->given & BIT(OPT_AS)) &&
+	        (seteuid(getuid()) != 0 || setegid(getgid()) != 0))
+		abort();
+}
+
+static enum rc load_from_token(struct vault *v, const struct vault_token_key *k,
+        const struct args *as, struct why *why)
+{
+	enum rc rc = ceremony_become(as, why);
+
 	if (!rc)
-		rc = ceremony_read_secret(path, &pem, why);
-	if (!rc) {
-		passphrase = buf_bytes(&text);
+		rc = vault_load_token(v, k, why);
+	ceremony_come_back(as);
+	return rc;
+}
+
+static enum rc load_from_file(struct vault *v, const char *name,
+        struct key_source from, struct bytes passphrase, struct why *why)
+{
+	struct buf pem = BUF_INIT(VAULT_FILE_MAX_BYTES);
+	enum rc rc = ceremony_read_secret(from.key, &pem, why);
+
+	if (!rc)
 		rc = why_prefix(why,
 		        vault_add(v, name, buf_bytes(&pem),
-		                passphrase_fd >= 0 ? &passphrase : NULL, why),
-		        "%s", path);
-	}
-	buf_wipe(&text);
+		                from.secret_fd >= 0 ? &passphrase : NULL, why),
+		        "%s", from.key);
 	buf_wipe(&pem);
+	return rc;
+}
+
+enum rc ceremony_load_key(struct vault *v, const char *name,
+        struct key_source from, struct why *why)
+{
+	struct buf secret = BUF_INIT(VAULT_PASSPHRASE_MAX_BYTES);
+	struct vault_token_key k = { .name = name,
+		.uri = from.key,
+		.module = from.module,
+		.sessions = 1 };
+	enum rc rc = RC_OK;
+
+	if (ceremony_is_uri(from.key) != (from.module != NULL))
+		return why_set(why, RC_MALFORMED,
+		        "%s: a module belongs to a URI, and a URI wants one",
+		        from.key);
+	if (from.secret_fd >= 0)
+		rc = ceremony_read_passphrase(from.secret_fd, &secret, why);
+	k.pin = buf_bytes(&secret);
+	if (!rc)
+		rc = from.module ? load_from_token(v, &k, from.as, why)
+		                 : load_from_file(v, name, from, k.pin, why);
+	buf_wipe(&secret);
 	return rc;
 }
 
@@ -83,8 +146,9 @@ static enum rc write_root_transcript(const struct args *a,
 	transcript_begin(&t, "mica-signer", "mica ceremony: a root is made");
 	transcript_section(&t, "Key");
 	transcript_line(&t, "Where:", "%s", a->key);
-	transcript_line(&t, "Encrypted:", "%s",
-	        a->passphrase_fd >= 0 ? "by a passphrase" : "no");
+	if (!a->module)
+		transcript_line(&t, "Encrypted:", "%s",
+		        a->passphrase_fd >= 0 ? "by a passphrase" : "no");
 	transcript_key(&t, key->spki);
 	transcript_line(&t, "Written to:", "%s", a->out);
 	transcript_cert(&t, "Certificate (DER; PEM below)", der);
@@ -128,8 +192,7 @@ static enum rc make_root(const struct args *a, struct why *why)
 	enum rc rc = vault_new(&v);
 
 	if (!rc)
-		rc = ceremony_load_key(
-		        v, "root", a->key, a->passphrase_fd, why);
+		rc = ceremony_load_key(v, "root", ceremony_key(a), why);
 	if (!rc) {
 		o.subject_spki = vault_at(v, 0)->spki;
 		o.not_before_s = clock_now_s() - CEREMONY_BACKDATE_S;
@@ -148,10 +211,10 @@ static enum rc make_authority(const struct args *a, struct why *why)
 	enum rc rc = vault_new(&v);
 
 	if (!rc)
-		rc = ceremony_load_key(v, "issuer", a->issuer_key,
-		        a->issuer_passphrase_fd, why);
+		rc = ceremony_load_key(
+		        v, "issuer", ceremony_issuer_key(a), why);
 	if (!rc)
-		rc = ceremony_load_key(v, "key", a->key, a->passphrase_fd, why);
+		rc = ceremony_load_key(v, "key", ceremony_key(a), why);
 	if (!rc)
 		rc = ceremony_load_issuer(
 		        &issuer, a->issuer_cert, vault_at(v, 0), why);
@@ -197,8 +260,8 @@ static enum rc make_crl(const struct args *a, struct why *why)
 	enum rc rc = vault_new(&v);
 
 	if (!rc)
-		rc = ceremony_load_key(v, "issuer", a->issuer_key,
-		        a->issuer_passphrase_fd, why);
+		rc = ceremony_load_key(
+		        v, "issuer", ceremony_issuer_key(a), why);
 	if (!rc)
 		rc = ceremony_load_issuer(
 		        &issuer, a->issuer_cert, vault_at(v, 0), why);
@@ -215,6 +278,11 @@ static enum rc make_crl(const struct args *a, struct why *why)
 	return rc;
 }
 
+/* How a key is got at, beside where it is. */
+#define KEY_MAY (BIT(OPT_PASSPHRASE_FD) | BIT(OPT_MODULE) | BIT(OPT_AS))
+#define ISSUER_MAY                                                             \
+	(BIT(OPT_ISSUER_PASSPHRASE_FD) | BIT(OPT_ISSUER_MODULE) | BIT(OPT_AS))
+
 static const struct operation {
 	const char *name;
 	uint32_t need, may;
@@ -222,34 +290,33 @@ static const struct operation {
 } operations[] = {
 	{ "make-key", BIT(OPT_OUT) | BIT(OPT_TYPE), BIT(OPT_PASSPHRASE_FD),
 	        make_key },
+	{ "create-key", BIT(OPT_KEY) | BIT(OPT_MODULE) | BIT(OPT_TYPE),
+	        KEY_MAY | BIT(OPT_DECRYPT) | BIT(OPT_TRANSCRIPT),
+	        ceremony_create_key },
 	{ "root",
 	        BIT(OPT_KEY) | BIT(OPT_SUBJECT) | BIT(OPT_VALIDITY) |
 	                BIT(OPT_OUT),
-	        BIT(OPT_PASSPHRASE_FD) | BIT(OPT_PATH_LENGTH) |
-	                BIT(OPT_TRANSCRIPT),
+	        KEY_MAY | BIT(OPT_PATH_LENGTH) | BIT(OPT_TRANSCRIPT),
 	        make_root },
 	{ "authority",
 	        BIT(OPT_ISSUER_KEY) | BIT(OPT_ISSUER_CERT) | BIT(OPT_KEY) |
 	                BIT(OPT_SUBJECT) | BIT(OPT_VALIDITY) |
 	                BIT(OPT_PATH_LENGTH) | BIT(OPT_OUT),
-	        BIT(OPT_PASSPHRASE_FD) | BIT(OPT_ISSUER_PASSPHRASE_FD),
-	        make_authority },
+	        KEY_MAY | ISSUER_MAY, make_authority },
 	{ "crl",
 	        BIT(OPT_ISSUER_KEY) | BIT(OPT_ISSUER_CERT) | BIT(OPT_NUMBER) |
 	                BIT(OPT_VALIDITY) | BIT(OPT_REVOKED) | BIT(OPT_OUT),
-	        BIT(OPT_ISSUER_PASSPHRASE_FD), make_crl },
+	        ISSUER_MAY, make_crl },
 	{ "request", BIT(OPT_KEY) | BIT(OPT_SUBJECT) | BIT(OPT_OUT),
-	        BIT(OPT_PASSPHRASE_FD) | BIT(OPT_PATH_LENGTH) |
-	                BIT(OPT_TRANSCRIPT),
+	        KEY_MAY | BIT(OPT_PATH_LENGTH) | BIT(OPT_TRANSCRIPT),
 	        ceremony_request },
 	{ "sign",
 	        BIT(OPT_ISSUER_KEY) | BIT(OPT_ISSUER_CERT) | BIT(OPT_REQUEST) |
 	                BIT(OPT_VALIDITY) | BIT(OPT_OUT),
-	        BIT(OPT_ISSUER_PASSPHRASE_FD) | BIT(OPT_SUBJECT) |
-	                BIT(OPT_PATH_LENGTH) | BIT(OPT_TRANSCRIPT) |
-	                BIT(OPT_YES),
+	        ISSUER_MAY | BIT(OPT_SUBJECT) | BIT(OPT_PATH_LENGTH) |
+	                BIT(OPT_TRANSCRIPT) | BIT(OPT_YES),
 	        ceremony_sign },
-	{ "check-key", BIT(OPT_KEY) | BIT(OPT_CERT), BIT(OPT_PASSPHRASE_FD),
+	{ "check-key", BIT(OPT_KEY) | BIT(OPT_CERT), KEY_MAY,
 	        ceremony_check_key },
 };
 
@@ -268,6 +335,10 @@ static enum signer_exit status_of(enum rc rc)
 	case RC_UNSUPPORTED:
 	case RC_CONFLICT:
 		return SIGNER_EXIT_KEY;
+	case RC_CLOSED:
+	case RC_UNAVAILABLE:
+	case RC_BUSY:
+		return SIGNER_EXIT_TOKEN;
 	default:
 		return SIGNER_EXIT_FAILED;
 	}
@@ -304,7 +375,8 @@ enum signer_exit ceremony(int argc, char **argv)
 		if (strcmp(operations[i].name, argv[0]) == 0)
 			return run(&operations[i], argc, argv);
 	(void)fprintf(stderr,
-	        "mica-signer: --ceremony: want make-key, root, authority, "
+	        "mica-signer: --ceremony: want make-key, create-key, root, "
+	        "authority, "
 	        "crl, request, sign or check-key\n");
 	return SIGNER_EXIT_USAGE;
 }

@@ -32,6 +32,10 @@ static const struct option options[] = {
 	{ "request", required_argument, NULL, OPT_REQUEST },
 	{ "transcript", required_argument, NULL, OPT_TRANSCRIPT },
 	{ "yes", no_argument, NULL, OPT_YES },
+	{ "module", required_argument, NULL, OPT_MODULE },
+	{ "issuer-module", required_argument, NULL, OPT_ISSUER_MODULE },
+	{ "decrypt", no_argument, NULL, OPT_DECRYPT },
+	{ "as", required_argument, NULL, OPT_AS },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -131,6 +135,21 @@ static enum rc read_number(struct args *a, const char *text, struct why *why)
 	return RC_OK;
 }
 
+/* "104:111" */
+static enum rc read_ids(struct args *a, const char *text, struct why *why)
+{
+	struct bytes uid, gid;
+	uint64_t u, g;
+
+	if (!bytes_cut(bytes_str(text), ':', &uid, &gid) ||
+	        text_u64(uid, UINT32_MAX - 1, &u) ||
+	        text_u64(gid, UINT32_MAX - 1, &g))
+		return why_set(why, RC_MALFORMED, "--as: want UID:GID");
+	a->uid = (uid_t)u;
+	a->gid = (gid_t)g;
+	return RC_OK;
+}
+
 static enum rc apply(struct args *a, int id, const char *text, struct why *why)
 {
 	if (id < OPT_OUT || id >= OPT_COUNT)
@@ -173,9 +192,17 @@ static enum rc apply(struct args *a, int id, const char *text, struct why *why)
 	case OPT_REQUEST:
 		a->request = text;
 		break;
+	case OPT_MODULE:
+		a->module = text;
+		break;
+	case OPT_ISSUER_MODULE:
+		a->issuer_module = text;
+		break;
 	case OPT_TRANSCRIPT:
 		a->transcript = text;
 		break;
+	case OPT_AS:
+		return read_ids(a, text, why);
 	case OPT_NUMBER:
 		return read_number(a, text, why);
 	case OPT_PATH_LENGTH:

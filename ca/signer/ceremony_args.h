@@ -8,6 +8,8 @@
 #include "der/alg.h"
 #include "der/name.h"
 
+#include <sys/types.h>
+
 enum ceremony_option {
 	OPT_OUT = 1,
 	OPT_TYPE,
@@ -25,6 +27,10 @@ enum ceremony_option {
 	OPT_REQUEST,
 	OPT_TRANSCRIPT,
 	OPT_YES,
+	OPT_MODULE,
+	OPT_ISSUER_MODULE,
+	OPT_DECRYPT,
+	OPT_AS,
 	OPT_COUNT,
 };
 #define BIT(id) (UINT32_C(1) << (id))
@@ -40,6 +46,9 @@ struct args {
 	uint32_t given; /* BIT()s */
 	const char *out, *key, *issuer_key, *issuer_cert, *revoked;
 	const char *cert, *request, *transcript;
+	const char *module, *issuer_module; /* of keys in tokens */
+	uid_t uid; /* of whoever serves with them; only with OPT_AS */
+	gid_t gid;
 	const struct key_kind *kind;
 	int passphrase_fd, issuer_passphrase_fd;
 	struct buf subject_oids; /* what parts' OIDs point into, at the end */

@@ -11,13 +11,30 @@
  * skewed clock, the CA must be valid already. */
 #define CEREMONY_BACKDATE_S 3600
 
-/* A private key into the vault; passphrase_fd -1: it is not encrypted. */
+/* Where a private key is: in a file, maybe encrypted, or in a token. */
+struct key_source {
+	const char *key;    /* path, or a URI (RFC 7512) */
+	const char *module; /* of the URI's token, an absolute path; or NULL */
+	int secret_fd; /* passphrase of the file, PIN of the token; or -1 */
+	const struct args *as; /* whose user a token is used as */
+};
+struct key_source ceremony_key(const struct args *a);
+struct key_source ceremony_issuer_key(const struct args *a);
+bool ceremony_is_uri(const char *key);
+/* What a module writes belongs to --as, where we are root: whoever serves with a
+ * token's files must be able to read them. RC_PERMISSION */
+MUST_CHECK enum rc ceremony_become(const struct args *a, struct why *why);
+/* To what we were; a process that cannot ends here. */
+void ceremony_come_back(const struct args *a);
+/* It goes into the vault. A token's process must not fork any more. */
 MUST_CHECK enum rc ceremony_load_key(struct vault *v, const char *name,
-        const char *path, int passphrase_fd, struct why *why);
+        struct key_source from, struct why *why);
 /* The certificate whose key that is. */
 MUST_CHECK enum rc ceremony_load_issuer(struct ca_issuer **out,
         const char *path, const struct vault_key *key, struct why *why);
 
+/* --- ceremony_create.c */
+enum rc ceremony_create_key(const struct args *a, struct why *why);
 /* --- ceremony_request.c */
 enum rc ceremony_request(const struct args *a, struct why *why);
 enum rc ceremony_check_key(const struct args *a, struct why *why);

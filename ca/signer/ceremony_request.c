@@ -67,7 +67,7 @@ enum rc ceremony_request(const struct args *a, struct why *why)
 	if (!rc)
 		rc = vault_new(&v);
 	if (!rc)
-		rc = ceremony_load_key(v, "key", a->key, a->passphrase_fd, why);
+		rc = ceremony_load_key(v, "key", ceremony_key(a), why);
 	if (!rc)
 		rc = write_request(a, v, why);
 	vault_free(v);
@@ -158,7 +158,7 @@ enum rc ceremony_check_key(const struct args *a, struct why *why)
 	if (!rc)
 		rc = vault_new(&v);
 	if (!rc)
-		rc = ceremony_load_key(v, "key", a->key, a->passphrase_fd, why);
+		rc = ceremony_load_key(v, "key", ceremony_key(a), why);
 	if (!rc)
 		rc = prove(v, pkey, why);
 	vault_free(v);

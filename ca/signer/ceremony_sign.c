@@ -207,8 +207,8 @@ static enum rc load(const struct args *a, struct work *w, struct why *why)
 	if (!rc)
 		rc = vault_new(&w->vault);
 	if (!rc)
-		rc = ceremony_load_key(w->vault, "issuer", a->issuer_key,
-		        a->issuer_passphrase_fd, why);
+		rc = ceremony_load_key(
+		        w->vault, "issuer", ceremony_issuer_key(a), why);
 	if (!rc)
 		rc = ceremony_load_issuer(
 		        &w->issuer, a->issuer_cert, vault_at(w->vault, 0), why);

@@ -27,8 +27,9 @@ static const char usage[] =
         "           [--uid=N --gid=N] [--threads=N]\n"
         "           [--metrics-fd=N --metrics-row=N]\n"
         "           [--log-level=LEVEL] [--log-form=text|json]\n"
-        "       mica-signer --ceremony make-key|root|authority|crl|request|\n"
-        "           sign|check-key OPTION ...\n"
+        "       mica-signer --ceremony "
+        "make-key|create-key|root|authority|crl|\n"
+        "           request|sign|check-key OPTION ...\n"
         "mica-signer(8) says what each means.\n";
 
 enum option_id {

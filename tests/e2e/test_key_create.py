@@ -1,0 +1,150 @@
+"""Keys that a token makes: what OpenSC's and GnuTLS's tools see of them, and
+that nobody reads the private half."""
+
+import os
+import re
+import tempfile
+
+from harness import run
+from softhsm import Token
+from test_ceremony import check_transcript
+
+KINDS = ("p256", "p384", "ed25519", "rsa2048")
+
+
+def create(build, token, folder, label, *more, check=True, pin=None):
+    return run(os.path.join(build, "mica"), "key", "create", label, "--uri",
+               token.uri(label), "--module", token.module, "--pin-file",
+               pin or token.pin, "--transcript",
+               os.path.join(folder, label + ".transcript"), *more,
+               check=check, cwd=folder)
+
+
+def private_keys(token):
+    """By label: what pkcs11-tool says of each."""
+    text = token.tool("--list-objects", "--type", "privkey").stdout
+    found = {}
+    for part in text.split("Private Key Object")[1:]:
+        found[re.search(r"label: +(\S+)", part).group(1)] = part
+    return found
+
+
+def test_keys_are_made_inside_and_cannot_leave(build):
+    with Token() as t, tempfile.TemporaryDirectory() as folder:
+        for kind in KINDS:
+            p = create(build, t, folder, kind, "--type", kind)
+            assert "cannot be read" in p.stdout, p.stdout
+            check_transcript(os.path.join(folder, kind + ".transcript"),
+                             "CKA_NEVER_EXTRACTABLE    true",
+                             "a signature by the key verifies", "SoftHSM")
+        t.give()
+        seen = private_keys(t)
+        for kind in KINDS:
+            assert ("sensitive, always sensitive, never extractable, local"
+                    in seen[kind]), seen[kind]
+            usage = re.search(r"Usage: +(.*)", seen[kind]).group(1)
+            assert usage.strip() == "sign", usage
+            text = t.p11tool("--list-all",
+                             t.uri(kind) + ";type=private").stdout
+            flags = re.search(r"Flags: (.*)", text).group(1)
+            for flag in ("CKA_PRIVATE", "CKA_NEVER_EXTRACTABLE",
+                         "CKA_SENSITIVE"):
+                assert flag in flags, text
+            for flag in ("CKA_WRAP", "CKA_UNWRAP", "CKA_EXTRACTABLE;"):
+                assert flag not in flags.replace("NEVER_EXTRACTABLE;", "")
+            # Whoever is logged in and asks for the private half gets nothing.
+            out = os.path.join(folder, kind + ".stolen")
+            t.tool("--read-object", "--type", "privkey", "--label", kind,
+                   "--output-file", out, check=False)
+            assert not os.path.exists(out) or not os.path.getsize(out)
+            p = t.p11tool("--export", t.uri(kind) + ";type=private",
+                          check=False)
+            assert "PRIVATE KEY" not in p.stdout, p.stdout
+        # What mica says of a key is what the tool says of its public half.
+        der = os.path.join(folder, "p256.der")
+        t.tool("--read-object", "--type", "pubkey", "--label", "p256",
+               "--output-file", der)
+        out = run("openssl", "pkey", "-pubin", "-inform", "DER", "-in", der,
+                  "-outform", "DER", "-out", der + "2")
+        digest = run("openssl", "dgst", "-sha256", "-c", der + "2").stdout
+        with open(os.path.join(folder, "p256.transcript")) as f:
+            assert digest.split("= ")[1].strip() in f.read(), out.stdout
+
+
+def test_a_key_decrypts_only_where_that_was_asked(build):
+    with Token() as t, tempfile.TemporaryDirectory() as folder:
+        create(build, t, folder, "ra", "--type", "rsa2048", "--decrypt")
+        p = create(build, t, folder, "ec", "--decrypt", check=False)
+        assert p.returncode == 1 and "only RSA keys" in p.stderr
+        t.give()
+        usage = re.search(r"Usage: +(.*)", private_keys(t)["ra"]).group(1)
+        assert sorted(re.split(r"[ ,]+", usage.strip())) == \
+            ["decrypt", "sign"], usage
+
+
+def test_nothing_in_a_token_is_overwritten(build):
+    with Token() as t, tempfile.TemporaryDirectory() as folder:
+        create(build, t, folder, "one")
+        t.give()
+        before = private_keys(t)["one"]
+        os.unlink(os.path.join(folder, "one.transcript"))
+        p = create(build, t, folder, "one", check=False)
+        assert p.returncode == 1 and "label already" in p.stderr, p.stderr
+        number = re.search(r"ID: +(\S+)", before).group(1)
+        escaped = "".join(f"%{number[i:i + 2]}"
+                          for i in range(0, len(number), 2))
+        p = run(os.path.join(build, "mica"), "key", "create", "two", "--uri",
+                t.uri("two") + ";id=" + escaped, "--module", t.module,
+                "--pin-file", t.pin, check=False, cwd=folder)
+        assert p.returncode == 1 and "id already" in p.stderr, p.stderr
+        t.give()
+        assert private_keys(t) == {"one": before}
+
+
+def test_a_wrong_pin_is_tried_once(build):
+    with Token() as t, tempfile.TemporaryDirectory() as folder:
+        wrong = os.path.join(folder, "wrong")
+        with open(wrong, "w") as f:
+            f.write("0000\n")
+        p = create(build, t, folder, "one", check=False, pin=wrong)
+        assert p.returncode == 1 and p.stderr.count("CKR_PIN") == 1, p.stderr
+        assert private_keys(t) == {}
+        assert not os.path.exists(os.path.join(folder, "one.transcript"))
+
+
+def test_a_root_and_an_authority_live_in_tokens(build):
+    """Every step of the ceremony, with the keys where nobody reads them."""
+    with Token() as t, tempfile.TemporaryDirectory() as folder:
+        def path(name):
+            return os.path.join(folder, name)
+
+        def ceremony(*argv):
+            with open(t.pin) as f:
+                run(os.path.join(build, "mica-signer"), "--ceremony", *argv,
+                    stdin=f.read(), cwd=folder)
+
+        create(build, t, folder, "root", "--type", "p384")
+        create(build, t, folder, "issuing")
+        ceremony("root", "--key", t.uri("root"), "--module", t.module,
+                 "--passphrase-fd", "0", "--subject", "O=Example",
+                 "--subject", "CN=Root", "--validity", "20y", "--out",
+                 path("root.pem"))
+        ceremony("request", "--key", t.uri("issuing"), "--module", t.module,
+                 "--passphrase-fd", "0", "--subject", "O=Example",
+                 "--subject", "CN=Issuing", "--path-length", "0", "--out",
+                 path("req.pem"))
+        ceremony("sign", "--issuer-key", t.uri("root"), "--issuer-module",
+                 t.module, "--issuer-passphrase-fd", "0", "--issuer-cert",
+                 path("root.pem"), "--request", path("req.pem"),
+                 "--validity", "10y", "--path-length", "0", "--out",
+                 path("issuing.pem"), "--yes")
+        ceremony("check-key", "--key", t.uri("issuing"), "--module", t.module,
+                 "--passphrase-fd", "0", "--cert", path("issuing.pem"))
+        ceremony("crl", "--issuer-key", t.uri("root"), "--issuer-module",
+                 t.module, "--issuer-passphrase-fd", "0", "--issuer-cert",
+                 path("root.pem"), "--number", "1", "--validity", "1y",
+                 "--revoked", "/dev/null", "--out", path("root.crl"))
+        run("openssl", "crl", "-inform", "DER", "-in", path("root.crl"),
+            "-out", path("crl.pem"))
+        run("openssl", "verify", "-x509_strict", "-crl_check", "-CRLfile",
+            path("crl.pem"), "-CAfile", path("root.pem"), path("issuing.pem"))
