@@ -44,7 +44,8 @@ static bool may_issue(
 	return false;
 }
 
-/* The one that is named, or the only one that issues that profile. */
+/* The one that is named, or the only one that issues that profile and is not
+ * the next generation of another. */
 static enum rc find_authority(const struct conf *conf, const char *name,
         const struct conf_profile *profile, const struct conf_authority **out,
         struct why *why)
@@ -54,7 +55,8 @@ static enum rc find_authority(const struct conf *conf, const char *name,
 		const struct conf_authority *a = &conf->authorities[i];
 
 		if (!may_issue(a, profile) ||
-		        (name != NULL && strcmp(name, a->name) != 0))
+		        (name != NULL ? strcmp(name, a->name) != 0
+		                      : conf_authority_is_staged(a)))
 			continue;
 		if (*out != NULL)
 			return why_set(why, RC_MALFORMED,

@@ -10,11 +10,16 @@
 
 #define CHAIN_MAX 8 /* certificates above an authority */
 
+struct ders { /* the certificates in a PEM file */
+	struct buf der[CHAIN_MAX];
+	struct bytes view[CHAIN_MAX];
+	size_t n;
+};
+
 struct slot {
 	struct authority a;
 	struct buf der;
-	struct buf chain_der[CHAIN_MAX];
-	struct bytes chain[CHAIN_MAX];
+	struct ders chain, cross;
 };
 
 struct authorities {
@@ -134,26 +139,32 @@ static enum rc read_one(
 	        file->path ? file->path : "certificate");
 }
 
-static enum rc read_chain(struct slot *s, struct why *why)
+static enum rc read_all(struct ders *out, const char *what,
+        const struct conf_file *file, struct why *why)
 {
-	struct bytes text = s->a.conf->chain.content;
+	struct bytes text = file->content;
 	enum rc rc;
 
-	s->a.chain = s->chain;
 	for (;;) {
 		struct buf der = BUF_INIT(PEM_DER_MAX_BYTES);
 
 		rc = pem_next(&text, "CERTIFICATE", &der, why);
-		if (rc == RC_OK && s->a.n_chain == CHAIN_MAX)
-			rc = why_set(why, RC_TOOBIG, "chain: over %d of them",
-			        CHAIN_MAX);
+		if (rc == RC_OK && out->n == CHAIN_MAX)
+			rc = why_set(why, RC_TOOBIG, "%s: over %d of them",
+			        what, CHAIN_MAX);
 		if (rc != RC_OK) {
 			buf_free(&der);
 			return rc == RC_NOTFOUND ? RC_OK : rc;
 		}
-		s->chain_der[s->a.n_chain] = der;
-		s->chain[s->a.n_chain++] = buf_bytes(&der);
+		out->der[out->n] = der;
+		out->view[out->n++] = buf_bytes(&der);
 	}
+}
+
+static void free_all(struct ders *d)
+{
+	for (size_t i = 0; i < d->n; i++)
+		buf_free(&d->der[i]);
 }
 
 static X509 *x509_of(struct bytes der)
@@ -218,7 +229,13 @@ static enum rc slot_load(
 	if (rc == RC_OK)
 		rc = read_facts(&s->a, why);
 	if (rc == RC_OK)
-		rc = read_chain(s, why);
+		rc = read_all(&s->chain, "chain", &conf->chain, why);
+	if (rc == RC_OK)
+		rc = read_all(&s->cross, "cross", &conf->cross, why);
+	s->a.chain = s->chain.view;
+	s->a.n_chain = s->chain.n;
+	s->a.cross = s->cross.view;
+	s->a.n_cross = s->cross.n;
 	if (rc == RC_OK)
 		rc = check_chain(&s->a, why);
 	if (rc == RC_OK || rc == RC_NOMEM)
@@ -249,6 +266,81 @@ static enum rc check_distinct(const struct authorities *a, struct why *why)
 	return RC_OK;
 }
 
+/* --- cross certificates (RFC 4210 section 4.4) */
+
+/* The nth certificate of an authority's own way up; empty behind the last. */
+static struct bytes way_up(const struct authority *a, size_t n)
+{
+	if (n == 0)
+		return a->der;
+	return n <= a->n_chain ? a->chain[n - 1] : BYTES_NONE;
+}
+
+static bool has_spki(struct bytes der, struct bytes spki)
+{
+	struct cert c;
+
+	return cert_parse(&c, der, NULL) == RC_OK && bytes_eq(c.spki, spki);
+}
+
+struct crossing {
+	bool known; /* for a key of the two generations' */
+	bool links; /* by a certificate of theirs */
+};
+
+static void look_for(struct crossing *found, const struct authority *a,
+        struct bytes der, const struct cert *c)
+{
+	struct bytes other;
+
+	for (size_t n = 0; (other = way_up(a, n)).n > 0; n++) {
+		found->known = found->known || has_spki(other, c->spki);
+		found->links =
+		        found->links || check_link(der, other, NULL) == RC_OK;
+	}
+}
+
+static enum rc check_cross(const struct authority *a,
+        const struct authority *before, struct why *why)
+{
+	for (size_t i = 0; i < a->n_cross; i++) {
+		struct crossing found = { false, false };
+		struct bytes key_id;
+		struct cert c;
+		enum rc rc = cert_parse(&c, a->cross[i], why);
+
+		if (rc == RC_OK)
+			rc = check_issues(&c, "it", &key_id, why);
+		if (rc == RC_OK) {
+			look_for(&found, a, a->cross[i], &c);
+			look_for(&found, before, a->cross[i], &c);
+		}
+		if (rc == RC_OK && (!found.known || !found.links))
+			rc = why_set(why, RC_CONFIG,
+			        found.known ? "no generation has signed it"
+			                    : "its key is of no generation");
+		if (rc != RC_OK)
+			return why_prefix(why, RC_CONFIG,
+			        "authorities.%s: cross, certificate %zu",
+			        a->conf->name, i + 1);
+	}
+	return RC_OK;
+}
+
+static enum rc check_crosses(struct authorities *a, struct why *why)
+{
+	enum rc rc = RC_OK;
+
+	for (size_t i = 0; rc == RC_OK && i < a->n; i++) {
+		const struct conf_authority *c = a->slots[i].a.conf;
+
+		if (c->replaces != NULL)
+			rc = check_cross(&a->slots[i].a,
+			        authorities_find(a, c->replaces->name), why);
+	}
+	return rc;
+}
+
 enum rc authorities_new(
         struct authorities **out, const struct conf *conf, struct why *why)
 {
@@ -268,6 +360,8 @@ enum rc authorities_new(
 	}
 	if (rc == RC_OK)
 		rc = check_distinct(a, why);
+	if (rc == RC_OK)
+		rc = check_crosses(a, why);
 	if (rc != RC_OK) {
 		authorities_free(a);
 		return rc;
@@ -278,14 +372,14 @@ enum rc authorities_new(
 
 void authorities_free(struct authorities *a)
 {
-	size_t i, j;
+	size_t i;
 
 	if (a == NULL)
 		return;
 	for (i = 0; i < a->n; i++) {
 		buf_free(&a->slots[i].der);
-		for (j = 0; j < a->slots[i].a.n_chain; j++)
-			buf_free(&a->slots[i].chain_der[j]);
+		free_all(&a->slots[i].chain);
+		free_all(&a->slots[i].cross);
 	}
 	free(a->slots);
 	free(a);

@@ -25,12 +25,16 @@ struct authority {
 	struct bytes *chain; /* DER certificates above it, issuer first */
 	size_t n_chain;
 	struct bytes sig_alg; /* AlgorithmIdentifier that its key signs with */
+	/* What this generation and the one before say of each other, DER. */
+	struct bytes *cross;
+	size_t n_cross;
 };
 
 struct authorities;
 
 /* Read every authority's PEM; checks: a CA certificate (basicConstraints CA,
- * keyCertSign), chain links verify, key algorithm known.
+ * keyCertSign), chain links verify, key algorithm known; a cross certificate is
+ * for a key of either generation or above it, by another such one.
  * Errors: RC_CONFIG (why names the authority) RC_NOMEM. */
 MUST_CHECK enum rc authorities_new(
         struct authorities **out, const struct conf *conf, struct why *why);

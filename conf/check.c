@@ -186,12 +186,44 @@ static void check_authority(struct load *l, struct conf_authority *a, size_t i)
 		default_profiles(l, a);
 }
 
+/* Generations stand in a line: each replaces one, and is replaced by one. */
+static void check_generation(
+        struct load *l, const struct conf_authority *a, size_t i)
+{
+	const struct node *n = entry(l, "authorities", NULL, i);
+	const struct node *replaces = node_get(n, "replaces");
+	const struct conf_authority *before = a->replaces;
+	size_t steps = 0;
+
+	if (before == NULL && a->cross.path != NULL)
+		node_error(l->errors, node_get(n, "cross"),
+		        "needs replaces: which generation is the other one?");
+	if (before == NULL)
+		return;
+	for (; before != NULL && steps <= l->conf.n_authorities; steps++)
+		before = before->replaces;
+	if (before != NULL)
+		node_error(l->errors, replaces,
+		        "goes round in a circle: the first generation "
+		        "replaces none");
+	else if (conf_authority_next(&l->conf, a->replaces) != a)
+		node_error(l->errors, replaces,
+		        "authority \"%s\" replaces it already",
+		        conf_authority_next(&l->conf, a->replaces)->name);
+	else if (a->retired && !a->replaces->retired)
+		node_error(l->errors, replaces,
+		        "authority \"%s\" is the older one, and not retired",
+		        a->replaces->name);
+}
+
 static void check_authorities(struct load *l)
 {
 	struct conf_authority *a = (struct conf_authority *)l->conf.authorities;
 
 	for (size_t i = 0; i < l->conf.n_authorities; i++)
 		check_authority(l, &a[i], i);
+	for (size_t i = 0; i < l->conf.n_authorities; i++)
+		check_generation(l, &a[i], i);
 }
 
 /* --- publish */
@@ -350,7 +382,8 @@ static const struct conf_authority *only_issuer(const struct conf *c)
 	const struct conf_authority *only = NULL;
 
 	for (size_t i = 0; i < c->n_authorities; i++) {
-		if (c->authorities[i].retired)
+		if (c->authorities[i].retired ||
+		        conf_authority_is_staged(&c->authorities[i]))
 			continue;
 		if (only != NULL)
 			return NULL;

@@ -95,6 +95,10 @@ struct conf_authority { /* authorities.NAME */
 	enum conf_unissued ocsp_unissued;
 	struct conf_crl crl;
 	bool retired; /* issues nothing more; its CRL goes on */
+	/* The generation before: its devices renew here, and clients are given
+	 * both. NULL: there is none. */
+	const struct conf_authority *replaces;
+	struct conf_file cross; /* PEM: of both, each by the other; or none */
 };
 
 /* A name to fill in: literal text with %{device}, %{csr.CN} and the like.
@@ -289,6 +293,11 @@ MUST_CHECK enum rc conf_load_bundle(
 const struct conf_authority *conf_authority(
         const struct conf *c, const char *name); /* NULL: there is none */
 const struct conf_profile *conf_profile(const struct conf *c, const char *name);
+/* The generation that replaces a; NULL: there is none. */
+const struct conf_authority *conf_authority_next(
+        const struct conf *c, const struct conf_authority *a);
+/* Handed out, but the one that it replaces issues still. */
+bool conf_authority_is_staged(const struct conf_authority *a);
 
 /* One row of the schema table, for the man page and the tests. */
 struct conf_option {

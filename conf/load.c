@@ -159,3 +159,18 @@ const struct conf_profile *conf_profile(const struct conf *c, const char *name)
 	}
 	return NULL;
 }
+
+const struct conf_authority *conf_authority_next(
+        const struct conf *c, const struct conf_authority *a)
+{
+	for (size_t i = 0; i < c->n_authorities; i++) {
+		if (c->authorities[i].replaces == a)
+			return &c->authorities[i];
+	}
+	return NULL;
+}
+
+bool conf_authority_is_staged(const struct conf_authority *a)
+{
+	return a->replaces != NULL && !a->replaces->retired;
+}

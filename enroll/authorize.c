@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "ca/generations.h"
 #include "ca/grant_make.h"
 #include "enroll/device.h"
 #include "enroll/renewal.h"
@@ -236,7 +237,7 @@ static enum rc renew(struct authorize *a)
 		return why_set(&a->why, RC_DENIED, "this label does not renew");
 	authority = trust_generation_name(a->z->o.trust, a->own_authority);
 	if (authority == NULL ||
-	        strcmp(authority, label->authority->name) != 0 ||
+	        !generation_continues(label->authority, authority) ||
 	        strcmp(cert->profile, label->profile->name) != 0)
 		return why_set(&a->why, RC_DENIED,
 		        "the certificate is of another authority or profile "
@@ -374,6 +375,19 @@ static enum rc token_standing(
 	return RC_OK;
 }
 
+/* The issuer, or a generation that it replaces: what was handed out before a
+ * rollover is good after it. */
+static bool token_is_for(struct authorize *a, uint32_t authority)
+{
+	const char *name;
+
+	if (authority == a->issuer->id)
+		return true;
+	name = trust_generation_name(a->z->o.trust, authority);
+	a->credential.cert.authority = authority;
+	return name != NULL && generation_continues(a->issuer->conf, name);
+}
+
 static enum rc token_read(struct authorize *a)
 {
 	const struct store_token *token = &a->token.token;
@@ -393,7 +407,7 @@ static enum rc token_read(struct authorize *a)
 	rc = device_is(a, token->device);
 	if (rc != RC_OK)
 		return rc;
-	if (token->authority != a->issuer->id ||
+	if (!token_is_for(a, token->authority) ||
 	        strcmp(token->profile, a->profile->name) != 0)
 		return why_set(&a->why, RC_DENIED,
 		        "the token is for another authority or profile");

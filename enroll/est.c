@@ -1,10 +1,12 @@
 #include "enroll/est.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/rand.h"
 #include "base/text.h"
 #include "ca/csrattrs.h"
 #include "ca/certs_only.h"
+#include "ca/generations.h"
 #include "enroll/est_wire.h"
 #include "net/http.h"
 
@@ -371,20 +373,15 @@ size_t est_pending(const struct est *est)
 
 /* --- making one */
 
-/* RFC 7030 section 4.1.3: the issuing CA and all above it. */
-static enum rc cacerts_build(struct buf *out, const struct authority *a)
+static enum rc cacerts_build(
+        struct buf *out, const struct est_opts *o, const struct authority *a)
 {
-	struct bytes *certs = calloc(a->n_chain + 1, sizeof(*certs));
-	enum rc rc;
+	struct bytes certs[GENERATIONS_CERTS_MAX];
+	size_t n = 0;
+	enum rc rc = generations_certs(
+	        certs, &n, o->authorities, o->conf, a, clock_now_s());
 
-	if (certs == NULL)
-		return RC_NOMEM;
-	certs[0] = a->der;
-	for (size_t i = 0; i < a->n_chain; i++)
-		certs[i + 1] = a->chain[i];
-	rc = certs_only_put(out, certs, a->n_chain + 1);
-	free(certs);
-	return rc;
+	return rc == RC_OK ? certs_only_put(out, certs, n) : rc;
 }
 
 static enum rc label_open(const struct est *est, struct est_label *label,
@@ -397,7 +394,7 @@ static enum rc label_open(const struct est *est, struct est_label *label,
 	label->conf = conf;
 	label->cacerts = BUF_INIT(CERTS_ONLY_MAX_BYTES);
 	label->csrattrs = BUF_INIT(CSRATTRS_MAX_BYTES);
-	rc = a == NULL ? RC_CONFIG : cacerts_build(&label->cacerts, a);
+	rc = a == NULL ? RC_CONFIG : cacerts_build(&label->cacerts, &est->o, a);
 	if (rc == RC_OK)
 		rc = csrattrs_build(&label->csrattrs, conf->profile);
 	if (rc != RC_OK)

@@ -221,11 +221,14 @@ static enum rc check_token(struct begin *t)
 {
 	const struct store_issue_begin *op = t->op;
 	struct store_token *token = &t->token;
+	uint32_t authority = op->credential.cert.authority != 0
+	        ? op->credential.cert.authority
+	        : op->key.authority;
 
 	if (!view_token(&t->b->v, op->credential.hash, token))
 		return why_set(t->why, RC_DENIED, "no such token");
 	if (strcmp(token->device, begin_device(op)) != 0 ||
-	        token->authority != op->key.authority ||
+	        token->authority != authority ||
 	        strcmp(token->profile, op->profile) != 0)
 		return why_set(t->why, RC_DENIED,
 		        "the token is for another device, authority or "

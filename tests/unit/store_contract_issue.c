@@ -544,6 +544,28 @@ START_TEST(token_is_for_one_device_authority_profile_and_time)
 }
 END_TEST
 
+START_TEST(token_of_an_earlier_generation_is_good_where_the_grant_says_so)
+{
+	struct store_authority_put put = { .authority.name = "factory-2",
+		.der = BYTES_LIT("the certificate of factory-2") };
+	struct help_issue i;
+
+	help_hash(put.authority.cert_hash, "factory-2");
+	ck_assert_int_eq(HELP_DO(h, store_authority_put, &put), RC_OK);
+	help_token(h, "token", "unit-1");
+	next_issue(&i, "unit-1", "a");
+	use_token(&i, "token");
+	i.t1.key.authority = put.authority.id;
+	i.t1.authority_version = put.authority.version;
+	ck_assert_int_eq(help_t1(h, &i), RC_DENIED);
+	i.t1.credential.cert.authority = 77;
+	ck_assert_int_eq(help_t1(h, &i), RC_DENIED);
+	i.t1.credential.cert.authority = h->authority;
+	ck_assert_int_eq(help_t1(h, &i), RC_OK);
+	ck_assert_int_eq(get_token("token").state, TOKEN_SPENT);
+}
+END_TEST
+
 START_TEST(own_certificate_must_be_in_good_standing)
 {
 	struct cert_key key = help_certificate(h, "unit-1", 0, "a"), none;
@@ -977,6 +999,8 @@ void contract_issue(TCase *tc)
 	tcase_add_test(tc, versions_that_moved_are_stale);
 	tcase_add_test(tc, suspended_device_gets_nothing);
 	tcase_add_test(tc, token_is_for_one_device_authority_profile_and_time);
+	tcase_add_test(tc,
+	        token_of_an_earlier_generation_is_good_where_the_grant_says_so);
 	tcase_add_test(tc, own_certificate_must_be_in_good_standing);
 	tcase_add_test(tc, max_active_counts_what_lives);
 	tcase_add_test(tc, max_active_sees_past_a_short_lived_certificate);

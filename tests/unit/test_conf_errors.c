@@ -329,6 +329,28 @@ static const struct {
 	        "authority is retired\n"
 	        "m.yaml:14:31: enroll.est[0].authority: authority \"c\" is "
 	        "retired\n" },
+	{ "generations_stand_in_a_line",
+	        "keys: { k: { file: k.key } }\n"
+	        "listen: { est: { authority: a } }\n"
+	        "authorities:\n"
+	        "  a: { certificate: a.pem, key: k }\n"
+	        "  b: { certificate: a.pem, key: k, replaces: a, retired: yes "
+	        "}\n"
+	        "  c: { certificate: a.pem, key: k, replaces: b }\n"
+	        "  d: { certificate: a.pem, key: k, replaces: b }\n"
+	        "  e: { certificate: a.pem, key: k, replaces: f }\n"
+	        "  f: { certificate: a.pem, key: k, replaces: e }\n"
+	        "  g: { certificate: a.pem, key: k, cross: x.pem }\n",
+	        "m.yaml:5:46: authorities.b.replaces: authority \"a\" is the "
+	        "older one, and not retired\n"
+	        "m.yaml:7:46: authorities.d.replaces: authority \"c\" "
+	        "replaces it already\n"
+	        "m.yaml:8:46: authorities.e.replaces: goes round in a circle: "
+	        "the first generation replaces none\n"
+	        "m.yaml:9:46: authorities.f.replaces: goes round in a circle: "
+	        "the first generation replaces none\n"
+	        "m.yaml:10:43: authorities.g.cross: needs replaces: which "
+	        "generation is the other one?\n" },
 	{ "references",
 	        "keys: { issuing: { file: k.key } }\n"
 	        "authorities: { factory: { certificate: a.pem, key: "

@@ -64,6 +64,9 @@ static const char everything[] =
         "    crl: { every: 5min, valid: 2h, after_revocation: 10s, shards: 3 "
         "}\n"
         "  gamma: { certificate: gamma.pem, key: two, retired: yes }\n"
+        "  delta:\n"
+        "    { certificate: delta.pem, key: two, replaces: gamma, cross: "
+        "x.pem }\n"
         "publish: { path: pub, url: 'http://pki.example/' }\n"
         "profiles:\n"
         "  other: { subject: { CN: x } }\n"
@@ -255,6 +258,7 @@ START_TEST(keys_authorities_and_anchors_land)
 	struct conf *c = load(everything);
 	const struct conf_authority *a = conf_authority(c, "alpha");
 	const struct conf_authority *b = conf_authority(c, "beta");
+	const struct conf_authority *d;
 
 	ck_assert_uint_eq(c->n_keys, 3);
 	ck_assert_str_eq(c->keys[0].name, "one");
@@ -272,7 +276,7 @@ START_TEST(keys_authorities_and_anchors_land)
 	ck_assert_str_eq(c->keys[2].pin, "credential:p");
 	ck_assert_uint_eq(c->keys[2].sessions, 9);
 	ck_assert_int_eq(c->keys[2].padding, CONF_PADDING_PSS);
-	ck_assert_uint_eq(c->n_authorities, 3);
+	ck_assert_uint_eq(c->n_authorities, 4);
 	ck_assert_ptr_eq(a->key, &c->keys[1]);
 	check_file(&a->certificate, "alpha.pem");
 	ck_assert_ptr_null(a->chain.path);
@@ -301,13 +305,19 @@ START_TEST(keys_authorities_and_anchors_land)
 	ck_assert_uint_eq(b->crl.shards, 3);
 	ck_assert(!b->retired);
 	ck_assert(conf_authority(c, "gamma")->retired);
+	d = conf_authority(c, "delta");
+	ck_assert_ptr_eq(d->replaces, conf_authority(c, "gamma"));
+	ck_assert_ptr_eq(conf_authority_next(c, d->replaces), d);
+	ck_assert_ptr_null(conf_authority_next(c, d));
+	ck_assert_str_eq(d->cross.path, "x.pem");
+	ck_assert(!conf_authority_is_staged(d));
 	ck_assert_uint_eq(conf_authority(c, "gamma")->n_profiles, 0);
 	ck_assert_uint_eq(c->n_anchors, 2);
 	ck_assert_str_eq(c->anchors[0].name, "acme");
 	check_file(&c->anchors[0].certificates, "acme.pem");
 	ck_assert_str_eq(c->anchors[0].identity, "CN");
 	ck_assert_str_eq(c->anchors[1].identity, "serialNumber");
-	ck_assert_ptr_null(conf_authority(c, "delta"));
+	ck_assert_ptr_null(conf_authority(c, "epsilon"));
 	ck_assert_ptr_null(conf_profile(c, "gamma"));
 	conf_free(c);
 }

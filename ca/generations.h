@@ -1,0 +1,27 @@
+/* ca/generations.h - rollover: an authority and those that it replaces, one
+ * after the other, are its generations, with a key each. What clients are given
+ * of them, and what counts as being of one line. Needs ca/authority.h. */
+#ifndef MICA_CA_GENERATIONS_H
+#define MICA_CA_GENERATIONS_H
+
+#include "ca/authority.h"
+
+#define GENERATIONS_CERTS_MAX 64
+
+/* Does a continue the authority of that name: is it that, or does it replace it
+ * or one that replaces it? */
+bool generation_continues(const struct conf_authority *a, const char *name);
+/* The newest of the line that a is of. */
+const struct conf_authority *generation_newest(
+        const struct conf *c, const struct conf_authority *a);
+
+/* What a client of a is given (RFC 7030 section 4.1.3, RFC 4210 section 4.4): a
+ * and what stands above it, issuer first; then the other generations, newest
+ * first, each with what stands above it; then the cross certificates; nothing
+ * twice. Left out are other generations that have expired or are revoked, and
+ * what crosses to them. Views of a's set. Errors: RC_TOOBIG. */
+MUST_CHECK enum rc generations_certs(struct bytes certs[GENERATIONS_CERTS_MAX],
+        size_t *n, struct authorities *all, const struct conf *conf,
+        const struct authority *a, int64_t now_s);
+
+#endif
