@@ -16,8 +16,7 @@
 /* Standard error belongs to the process, and so does this. */
 static struct {
 	char name[NAME_MAX_BYTES];
-	enum log_level level;
-	enum log_form form;
+	_Atomic int level, form; /* any thread's; changed by the loop's */
 } log_to = { "mica", LOG_INFO, LOG_TEXT };
 
 static const char *const level_names[] = {
@@ -32,13 +31,19 @@ struct line {
 	char p[LINE_MAX_BYTES];
 	size_t n;
 	bool cut;
+	bool json; /* from its first byte to its last */
 };
 
 void log_open(const char *name, enum log_level level, enum log_form form)
 {
 	(void)snprintf(log_to.name, sizeof(log_to.name), "%s", name);
-	log_to.level = level;
-	log_to.form = form;
+	log_change(level, form);
+}
+
+void log_change(enum log_level level, enum log_form form)
+{
+	log_to.level = (int)level;
+	log_to.form = (int)form;
 }
 
 /* Nothing is added after the first piece that did not fit. */
@@ -76,7 +81,7 @@ static void put_escaped(struct line *l, const char *value)
 			put(l, value, 1);
 			continue;
 		}
-		if (log_to.form == LOG_TEXT)
+		if (!l->json)
 			n = snprintf(text, sizeof(text), "\\x%02x", c);
 		else
 			n = snprintf(text, sizeof(text), "\\u%04x", c);
@@ -88,7 +93,7 @@ static void put_escaped(struct line *l, const char *value)
  * whose key does not fit is left out. */
 static void put_pair(struct line *l, const char *key, const char *value)
 {
-	bool json = log_to.form == LOG_JSON;
+	bool json = l->json;
 	size_t need = strlen(key) + sizeof(",\"\":\"");
 
 	if (l->cut || l->n + need > sizeof(l->p) - TAIL_BYTES) {
@@ -116,7 +121,7 @@ static void put_head(struct line *l, enum log_level level, const char *event)
 	text_time(seconds, now_us / 1000000);
 	(void)snprintf(stamp, sizeof(stamp), "%.19s.%03dZ", seconds,
 	        (int)(now_us / 1000 % 1000));
-	if (log_to.form == LOG_TEXT) {
+	if (!l->json) {
 		put_str(l, stamp);
 		put_str(l, " ");
 		put_str(l, level_names[level]);
@@ -146,19 +151,19 @@ static void write_line(const struct line *l)
 
 void log_event(enum log_level level, const char *event, ...)
 {
-	struct line line = { .n = 0, .cut = false };
+	struct line line = { .json = log_to.form == LOG_JSON };
 	int saved = errno;
 	const char *key;
 	va_list ap;
 
-	if (level > log_to.level)
+	if ((int)level > log_to.level)
 		return;
 	put_head(&line, level, event);
 	va_start(ap, event);
 	while ((key = va_arg(ap, const char *)) != NULL)
 		put_pair(&line, key, va_arg(ap, const char *));
 	va_end(ap);
-	close_with(&line, log_to.form == LOG_JSON ? "}\n" : "\n");
+	close_with(&line, line.json ? "}\n" : "\n");
 	write_line(&line);
 	errno = saved;
 }

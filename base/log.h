@@ -13,6 +13,9 @@ enum log_form { LOG_TEXT, LOG_JSON };
  * ("worker-1"), which each line carries. name is copied. */
 void log_open(const char *name, enum log_level level, enum log_form form);
 
+/* From now on, lines begin and end in that form. Any thread may be logging. */
+void log_change(enum log_level level, enum log_form form);
+
 /* event is a dotted word of ours; then pairs of key and value (both char *),
  * closed by NULL. A NULL value is written as "-". Lines are cut at 2048
  * bytes; one write(2) a line. */

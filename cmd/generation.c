@@ -586,7 +586,13 @@ static void tls_cert(struct generation *g, struct bytes chain_pem)
  * side of others leave the serving to these. */
 static void tls_none(struct generation *g)
 {
-	if (g != g->sup->now || g->serving || g->est_off || g->tls_chain.n > 0)
+	if (g->tls_chain.n > 0)
+		return;
+	if (g != g->sup->now) {
+		supervisor_generation_stuck(g->sup, g);
+		return;
+	}
+	if (g->serving || g->est_off)
 		return;
 	log_event(LOG_ERROR, "est.off", "why",
 	        "no certificate for its listener; it is tried for again", NULL);

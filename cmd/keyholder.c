@@ -91,6 +91,17 @@ void supervisor_want_tls_key(struct supervisor *s, struct generation *g)
 	buf_free(&b);
 }
 
+void supervisor_change_log(struct supervisor *s, const struct conf *c)
+{
+	struct buf b = BUF_INIT(64);
+
+	log_change(c->log_level, c->log_form);
+	proto_log_pack(&b, c->log_level, c->log_form);
+	if (s->signer.ready)
+		send(s, PROTO_LOG, 0, buf_bytes(&b));
+	buf_free(&b);
+}
+
 static void send_floor(struct supervisor *s)
 {
 	struct buf b = BUF_INIT(64);
@@ -127,6 +138,9 @@ static void on_hello(struct supervisor *s, struct bytes body)
 	s->signer.ready = true;
 	if (s->floor.known)
 		send_floor(s);
+	/* Its arguments may be older than the last hand-over. */
+	if (s->now != NULL)
+		supervisor_change_log(s, s->now->conf);
 	for (unsigned i = 0; i < 3; i++)
 		if (all[i] != NULL)
 			supervisor_send_policy(s, all[i]);

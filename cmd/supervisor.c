@@ -121,6 +121,31 @@ void supervisor_start_failed(struct supervisor *s, struct process *p)
 		supervisor_fail(s, process_name(p, name), "did not start");
 }
 
+/* What waits for a certificate gives way to a configuration that is newer, but
+ * one that is merely coming up does not: SIGHUPs in a row would start each and
+ * finish none. The last of them is read when the one under way is done. */
+static void overtake(struct supervisor *s)
+{
+	struct generation *g = s->next;
+
+	if (g == NULL || !g->stuck || g->leaving || !s->reload_reread)
+		return;
+	log_event(LOG_NOTICE, "reload.overtaken", "what",
+	        "it waited for a certificate, and SIGHUP came again", NULL);
+	generation_kill(g);
+	supervisor_generation_gone(s, g);
+}
+
+void supervisor_generation_stuck(struct supervisor *s, struct generation *g)
+{
+	if (g != s->next || g->stuck)
+		return;
+	log_event(LOG_ERROR, "reload.waits", "why",
+	        "no certificate for listen.est; the old processes go on", NULL);
+	g->stuck = true;
+	overtake(s);
+}
+
 static void reload(struct supervisor *s, bool reread)
 {
 	enum rc rc;
@@ -129,6 +154,7 @@ static void reload(struct supervisor *s, bool reread)
 	        !s->now->serving) {
 		s->reload_wanted = true;
 		s->reload_reread = s->reload_reread || reread;
+		overtake(s);
 		return;
 	}
 	s->reload_wanted = s->reload_reread = false;
@@ -176,6 +202,7 @@ void supervisor_generation_up(struct supervisor *s, struct generation *g)
 		s->old = s->now;
 		s->now = g;
 		s->next = NULL;
+		supervisor_change_log(s, g->conf);
 		loop_timer_set_ms(s->deadline, DRAIN_S * 1000);
 		generation_leave(s->old);
 	}

@@ -102,6 +102,7 @@ struct generation {
 	bool started; /* the workers, once */
 	bool serving; /* all were ready once */
 	bool est_off; /* started without a certificate for its listener */
+	bool stuck;   /* coming up by SIGHUP, and no certificate to be had */
 	bool leaving;
 };
 
@@ -154,6 +155,9 @@ void supervisor_generation_gone(struct supervisor *s, struct generation *g);
 /* g's processes or its policy did not come up. */
 void supervisor_generation_failed(struct supervisor *s, struct generation *g);
 void supervisor_start_failed(struct supervisor *s, struct process *p);
+/* g comes up on SIGHUP and cannot go on before it has a certificate for its
+ * listener: a later SIGHUP need not wait for that. */
+void supervisor_generation_stuck(struct supervisor *s, struct generation *g);
 /* Hand over to processes with a new certificate for the EST listener. */
 void supervisor_rotate(struct supervisor *s);
 void supervisor_slot_cleared(struct supervisor *s, uint64_t slot);
@@ -168,6 +172,8 @@ void supervisor_drop_policy(struct supervisor *s, uint32_t number);
 /* A new key for the responder of that index; responders_key(g) follows. */
 void supervisor_renew_responder(
         struct supervisor *s, const struct generation *g, size_t index);
+/* Supervisor and signer, which a hand-over leaves in place, log by c. */
+void supervisor_change_log(struct supervisor *s, const struct conf *c);
 /* The store's clock floor, as a keeper told it. */
 void supervisor_floor(struct supervisor *s, int64_t floor_s);
 /* generation_tls_key(g) follows. */

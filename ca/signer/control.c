@@ -74,6 +74,18 @@ static void on_floor(struct control *c, const struct ipc_msg *msg)
 	reply_done(c, msg->id, rc, &why);
 }
 
+static void on_log(struct control *c, const struct ipc_msg *msg)
+{
+	struct why why = WHY_NONE;
+	enum log_level level;
+	enum log_form form;
+	enum rc rc = proto_log_unpack(&level, &form, msg->body);
+
+	if (!rc)
+		log_change(level, form);
+	reply_done(c, msg->id, rc, &why);
+}
+
 static enum rc make_key(struct control *c, const struct proto_make_key *m,
         struct buf *private_der, struct buf *spki, struct why *why)
 {
@@ -202,6 +214,9 @@ static void on_message(void *ctx, const struct ipc_msg *msg)
 		break;
 	case PROTO_PING:
 		reply(c, msg->id, PROTO_PONG, BYTES_NONE);
+		break;
+	case PROTO_LOG:
+		on_log(c, msg);
 		break;
 	case PROTO_FLOOR:
 		on_floor(c, msg);

@@ -171,6 +171,25 @@ enum rc proto_floor_unpack(int64_t *floor_s, struct bytes body)
 	return unpack_done(&u) ? RC_OK : RC_MALFORMED;
 }
 
+void proto_log_pack(struct buf *b, enum log_level level, enum log_form form)
+{
+	pack_u8(b, (uint8_t)level);
+	pack_u8(b, (uint8_t)form);
+}
+
+enum rc proto_log_unpack(
+        enum log_level *level, enum log_form *form, struct bytes body)
+{
+	struct unpack u = unpack_of(body);
+	uint8_t l = unpack_u8(&u), f = unpack_u8(&u);
+
+	if (!unpack_done(&u) || l > LOG_DEBUG || f > LOG_JSON)
+		return RC_MALFORMED;
+	*level = (enum log_level)l;
+	*form = (enum log_form)f;
+	return RC_OK;
+}
+
 void proto_make_key_pack(struct buf *b, const char *name, uint32_t type)
 {
 	pack_str(b, name);

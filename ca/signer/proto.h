@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "base/log.h"
 #include "base/why.h"
 #include "ca/tbs_check.h"
 
@@ -62,6 +63,7 @@ enum proto_type {
 	PROTO_KEEP_KEY = 22,  /* PROTO_KEY, or PROTO_DONE with the error */
 	PROTO_RENEW_KEY = 23, /* likewise */
 	PROTO_FLOOR = 24,
+	PROTO_LOG = 26,  /* what the signer logs from now on */
 	PROTO_PING = 25, /* empty body; PROTO_PONG, by the signer's loop */
 	PROTO_DONE = 32,
 	PROTO_KEY = 33,
@@ -137,6 +139,10 @@ MUST_CHECK enum rc proto_policy_drop_unpack(
  * the supervisor lets it rise no faster than time does (cmd/floor.h). */
 void proto_floor_pack(struct buf *b, int64_t floor_s);
 MUST_CHECK enum rc proto_floor_unpack(int64_t *floor_s, struct bytes body);
+
+void proto_log_pack(struct buf *b, enum log_level level, enum log_form form);
+MUST_CHECK enum rc proto_log_unpack(
+        enum log_level *level, enum log_form *form, struct bytes body);
 
 /* A new key pair, made by the signer for a TLS listener. Its public half counts
  * as held until another MAKE_KEY of that name or the signer's end. type is

@@ -4,6 +4,7 @@ SIGTERM finishes what is in flight."""
 import base64
 import calendar
 import contextlib
+import json
 import os
 import re
 import signal
@@ -98,6 +99,55 @@ def test_sighup_hands_over_to_the_new_configuration(build):
         wait_for("the end of the old ones",
                  lambda: not any(os.path.exists(f"/proc/{p}")
                                  for p in before), 40)
+
+
+def edit_conf(c, old, new):
+    with open(c.conf) as f:
+        text = f.read()
+    assert old in text, text
+    with open(c.conf, "w") as f:
+        f.write(text.replace(old, new))
+
+
+def test_sighup_changes_the_log_of_all_processes(build):
+    with ca(build) as c:
+        with open(c.conf, "a") as f:
+            f.write("log: { level: info, format: json }\n")
+        c.process.send_signal(signal.SIGHUP)
+        wait_for("the hand-over", lambda: '"reload.done"' in c.log() or
+                 "reload.done" in c.log(), 20)
+        # The signer tells of its policies at level info.
+        c.process.send_signal(signal.SIGHUP)
+        wait_for("the second one",
+                 lambda: c.log().count("reload.done") == 2, 60)
+        lines = c.log().splitlines()
+        for name in ("signer", "supervisor", "keeper"):
+            mine = [json.loads(x) for x in lines
+                    if f'"process":"{name}"' in x]
+            assert any(x["level"] == "info" for x in mine), (name, mine)
+
+
+def test_sighup_overtakes_one_that_waits_for_a_certificate(build):
+    with ca(build) as c:
+        before = sorted(c.pids("worker"))
+        # More free disk than there is: the new keeper issues nothing.
+        with open(c.conf) as f:
+            text = f.read()
+        low = re.sub(r"(lmdb: \{ )", r"\1low: 16TiB, ", text)
+        assert low != text
+        with open(c.conf, "w") as f:
+            f.write(low)
+        c.process.send_signal(signal.SIGHUP)
+        wait_for("it to wait", lambda: "reload.waits" in c.log(), 20)
+        c.device("meanwhile")
+        assert sorted(c.pids("worker")) == before
+        with open(c.conf, "w") as f:
+            f.write(text)
+        c.process.send_signal(signal.SIGHUP)
+        wait_for("the hand-over", lambda: "reload.done" in c.log(), 20)
+        assert "reload.overtaken" in c.log()
+        assert not set(c.pids("worker")) & set(before)
+        c.device("after")
 
 
 def test_sighup_with_a_mistake_changes_nothing(build):

@@ -87,6 +87,18 @@ START_TEST(log_leaves_out_what_is_below_its_level)
 END_TEST
 
 /* Lengths around the cut, and values that grow when they are escaped. */
+START_TEST(log_changes_level_and_form)
+{
+	log_event(LOG_DEBUG, "a", NULL);
+	log_change(LOG_DEBUG, LOG_JSON);
+	log_event(LOG_DEBUG, "b", NULL);
+	(void)written();
+	ck_assert_ptr_null(strstr(line, "\"a\""));
+	ck_assert_ptr_nonnull(strstr(line, "\"event\":\"b\"}"));
+	ck_assert_ptr_nonnull(strstr(line, "\"process\":\"worker-1\""));
+}
+END_TEST
+
 START_TEST(log_cuts_long_lines_and_closes_them)
 {
 	char value[4096];
@@ -130,6 +142,7 @@ TCase *test_base_log(void)
 	tcase_add_test(t, log_text_is_one_line_of_pairs);
 	tcase_add_test(t, log_json_is_one_object_a_line);
 	tcase_add_test(t, log_leaves_out_what_is_below_its_level);
+	tcase_add_test(t, log_changes_level_and_form);
 	tcase_add_loop_test(t, log_cuts_long_lines_and_closes_them, 0, 2);
 	tcase_add_test(t, log_cuts_even_an_event_that_is_too_long);
 	return t;
