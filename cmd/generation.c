@@ -2,6 +2,7 @@
 #include "cmd/supervisor.h"
 #include "base/log.h"
 #include "ca/policy.h"
+#include "cmd/files.h"
 #include "enroll/trust.h"
 #include "net/listen.h"
 #include <stdio.h>
@@ -400,6 +401,25 @@ static void processes_init(struct generation *g)
 			.row = 4 + 2 * i + g->set };
 }
 
+/* What a worker cannot have open it refuses: better told now than then. */
+static void warn_of_connections(const struct generation *g)
+{
+	uint32_t all = g->conf->limits.connections;
+	uint32_t wanted = (all + g->n_workers - 1) / g->n_workers;
+	uint32_t served = files_connections(wanted);
+	struct log_num configured, possible;
+
+	if (served < wanted)
+		log_event(LOG_WARN, "limits.connections", "configured",
+		        log_i64(&configured, all), "served",
+		        log_i64(&possible, (int64_t)served * g->n_workers),
+		        "why",
+		        "each is an open file, and the hard limit of those "
+		        "leaves room for no more: raise it (ulimit -Hn, or "
+		        "LimitNOFILE of systemd)",
+		        NULL);
+}
+
 enum rc generation_new(struct generation **out, struct supervisor *s,
         const struct generation *before, bool reread)
 {
@@ -441,6 +461,7 @@ enum rc generation_new(struct generation **out, struct supervisor *s,
 		return rc;
 	}
 	log_listeners(g);
+	warn_of_connections(g);
 	processes_init(g);
 	s->last_number = g->number;
 	*out = g;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/rand.h"
 #include "base/sandbox.h"
+#include "cmd/files.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -589,6 +590,7 @@ static enum rc start(struct supervisor *s)
 	struct why why = WHY_NONE;
 	enum rc rc = loop_new(&s->loop);
 
+	files_raise();
 	if (rc == RC_OK)
 		rc = watch_signals(s);
 	if (rc == RC_OK)

@@ -1,5 +1,6 @@
 #include "cmd/worker.h"
 #include "base/log.h"
+#include "cmd/files.h"
 #include "cmd/runtime.h"
 #include "enroll/est.h"
 #include "net/http.h"
@@ -212,7 +213,7 @@ static enum rc open_http(struct worker *w, struct why *why)
 	l.header_timeout_ms = c->limits.header_ms;
 	l.body_timeout_ms = c->limits.body_ms;
 	l.idle_timeout_ms = c->limits.idle_ms;
-	l.connections = share(w, c->limits.connections);
+	l.connections = files_connections(share(w, c->limits.connections));
 	l.connections_per_address = share(w, c->limits.connections_per_address);
 	l.requests_per_connection = c->limits.requests_per_connection;
 	rc = http_server_new(&w->http, w->r.loop, &l, w->r.metrics);

@@ -89,6 +89,7 @@ class Ca:
         self.log_path = os.path.join(self.dir, "log")
         self.clock_shift = 0
         self.clock_path = None
+        self.under = []  # a program that starts the daemon
         run(self.bin("mica"), "init", self.home,
             "--est", f"127.0.0.1:{self.est}",
             "--http", f"127.0.0.1:{self.http}",
@@ -130,7 +131,7 @@ class Ca:
             env["MICA_CLOCK_FILE"] = self.clock_path
         log = open(self.log_path, "a")
         self.process = subprocess.Popen(
-            [self.bin("micad"), "-c", self.conf], stdin=subprocess.DEVNULL,
+            [*self.under, self.bin("micad"), "-c", self.conf], stdin=subprocess.DEVNULL,
             stdout=log, stderr=log, env=env)
         log.close()
         if ready:

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import ca, free_port, need, wait_for
+from harness import Ca, ca, free_port, need, wait_for
 
 GOOD = b"GET /.well-known/est/line1/cacerts HTTP/1.1\r\nHost: x\r\n\r\n"
 P = b"POST /.well-known/est/line1/simpleenroll HTTP/1.1\r\nHost: x\r\n"
@@ -220,3 +220,35 @@ def test_behind_haproxy_nothing_is_smuggled(build):
         finally:
             proxy.terminate()
             proxy.wait()
+
+
+def test_connections_within_the_hard_limit_of_open_files(build):
+    """The soft limit is raised to it; what is configured beyond is refused,
+    and said at the start."""
+    need("prlimit")
+    with Ca(build, edit=lambda t: t.replace(
+            "process:\n", "process:\n  workers: 2\n")) as c:
+        c.under = ["prlimit", "--nofile=64:400", "--"]
+        c.start()
+        assert 'limits.connections configured="4096" served="400"' in c.log()
+        links = []
+        try:
+            # 200 each, and SO_REUSEPORT spreads them by chance.
+            for _ in range(300):
+                s = socket.create_connection(("127.0.0.1", c.http))
+                s.settimeout(10)
+                links.append(s)
+            for s in links:
+                s.sendall(b"GET /crl/none HTTP/1.1\r\nHost: x\r\n\r\n")
+            answered = sum(s.recv(12) == b"HTTP/1.1 404" for s in links)
+            assert answered >= 250, answered
+            for _ in range(300):
+                links.append(socket.create_connection(
+                    ("127.0.0.1", c.http)))
+        finally:
+            for s in links:
+                s.close()
+        wait_for("room again",
+                 lambda: c.curl(f"http://127.0.0.1:{c.http}/crl/none",
+                                check=False).status == 404)
+        assert "worker.failed" not in c.log()
