@@ -288,20 +288,42 @@ static int name_allowed(const struct ca_issuer *i, struct bytes subject)
 	return result;
 }
 
-enum rc ca_issuer_permits(
+static enum rc check_constraints(
         const struct ca_issuer *i, struct bytes subject, struct why *why)
 {
-	int result;
+	int result = name_allowed(i, subject);
 
-	if (bytes_eq(subject, buf_bytes(&i->subject)))
-		return why_set(why, RC_DENIED,
-		        "subject is the issuer's: that would be a "
-		        "certificate for itself");
-	result = name_allowed(i, subject);
 	return result == X509_V_OK
 	        ? RC_OK
 	        : why_set(why, RC_DENIED, "the issuer's nameConstraints: %s",
 	                  X509_verify_cert_error_string(result));
+}
+
+enum rc ca_issuer_permits(
+        const struct ca_issuer *i, struct bytes subject, struct why *why)
+{
+	if (bytes_eq(subject, buf_bytes(&i->subject)))
+		return why_set(why, RC_DENIED,
+		        "subject is the issuer's: that would be a "
+		        "certificate for itself");
+	return check_constraints(i, subject, why);
+}
+
+/* RFC 5280 section 4.2.1.9: what is self-issued is not counted. */
+static enum rc check_self_issued(const struct ca_cert_opts *o, struct why *why)
+{
+	const struct ca_issuer *i = o->issuer;
+
+	if (has_key(i->cert, o->subject_spki))
+		return why_set(
+		        why, RC_DENIED, "both generations have the same key");
+	if (i->path_length >= 0 &&
+	        (o->path_length == CA_CERT_NO_PATH_LENGTH ||
+	                o->path_length > i->path_length))
+		return why_set(why, RC_DENIED,
+		        "path length is above the issuer's of %ld",
+		        i->path_length);
+	return check_constraints(i, o->subject, why);
 }
 
 enum rc ca_cert_check(const struct ca_cert_opts *o, struct why *why)
@@ -316,6 +338,8 @@ enum rc ca_cert_check(const struct ca_cert_opts *o, struct why *why)
 	        o->not_before_s < i->not_before_s)
 		return why_set(
 		        why, RC_DENIED, "validity is outside the issuer's");
+	if (o->cross && bytes_eq(o->subject, buf_bytes(&i->subject)))
+		return check_self_issued(o, why);
 	/* RFC 5280 section 4.2.1.9 */
 	if (i->path_length >= 0 &&
 	        (o->path_length == CA_CERT_NO_PATH_LENGTH ||

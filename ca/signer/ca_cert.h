@@ -31,6 +31,10 @@ struct ca_cert_opts {
 	struct bytes subject_spki;      /* SubjectPublicKeyInfo, DER */
 	int path_length;                /* or CA_CERT_NO_PATH_LENGTH */
 	int64_t not_before_s, not_after_s;
+	/* Another generation of the issuer, which may have its name: then it is
+	 * self-issued, which path lengths do not count (RFC 5280 section
+	 * 4.2.1.9). Never the issuer's own key. */
+	bool cross;
 };
 
 /* May the issuer sign for that subject (Name, DER)? What its nameConstraints do

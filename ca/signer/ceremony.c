@@ -316,6 +316,10 @@ static const struct operation {
 	        ISSUER_MAY | BIT(OPT_SUBJECT) | BIT(OPT_PATH_LENGTH) |
 	                BIT(OPT_TRANSCRIPT) | BIT(OPT_YES),
 	        ceremony_sign },
+	{ "cross",
+	        BIT(OPT_ISSUER_KEY) | BIT(OPT_ISSUER_CERT) | BIT(OPT_CERT) |
+	                BIT(OPT_OUT),
+	        ISSUER_MAY | BIT(OPT_TRANSCRIPT), ceremony_cross },
 	{ "check-key", BIT(OPT_KEY) | BIT(OPT_CERT), KEY_MAY,
 	        ceremony_check_key },
 };
@@ -377,6 +381,6 @@ enum signer_exit ceremony(int argc, char **argv)
 	(void)fprintf(stderr,
 	        "mica-signer: --ceremony: want make-key, create-key, root, "
 	        "authority, "
-	        "crl, request, sign or check-key\n");
+	        "crl, request, sign, cross or check-key\n");
 	return SIGNER_EXIT_USAGE;
 }

@@ -38,6 +38,8 @@ enum rc ceremony_create_key(const struct args *a, struct why *why);
 /* --- ceremony_request.c */
 enum rc ceremony_request(const struct args *a, struct why *why);
 enum rc ceremony_check_key(const struct args *a, struct why *why);
+/* --- ceremony_cross.c */
+enum rc ceremony_cross(const struct args *a, struct why *why);
 /* --- ceremony_sign.c */
 enum rc ceremony_sign(const struct args *a, struct why *why);
 

@@ -364,6 +364,90 @@ START_TEST(ceremony_refuses_arguments_that_it_does_not_know)
 }
 END_TEST
 
+/* --- generations */
+
+static int make_generation(
+        const char *new_key, const char *subject, const char *out)
+{
+	const char *make[] = { "--ceremony", "make-key", "--out", new_key,
+		"--type", "p256", NULL };
+	const char *args[] = { "--ceremony", "authority", "--issuer-key",
+		root_key, "--issuer-cert", root_pem, "--key", new_key,
+		"--subject", subject, "--path-length", "0", "--validity", "5y",
+		"--out", out, NULL };
+
+	ck_assert_int_eq(run_to_end(make, NULL), 0);
+	return run_to_end(args, NULL);
+}
+
+static int cross(const char *by_key, const char *by, const char *whom,
+        const char *out, const char **text)
+{
+	const char *args[] = { "--ceremony", "cross", "--issuer-key", by_key,
+		"--issuer-cert", by, "--cert", whom, "--out", out, NULL };
+
+	return run_to_end(args, text);
+}
+
+/* NewWithOld and OldWithNew (RFC 4210 section 4.4). */
+START_TEST(ceremony_crosses_generations_of_one_name)
+{
+	char new_key[96], new_pem[96], out[96];
+	const char *text;
+	X509 *a, *b, *x;
+
+	place(new_key, "new.key");
+	place(new_pem, "new.pem");
+	place(out, "cross.pem");
+	ck_assert_int_eq(make_root_key(NULL), 0);
+	ck_assert_int_eq(make_root(NULL), 0);
+	ck_assert_int_eq(make_generation(key, "CN=Issuing", pem), 0);
+	ck_assert_int_eq(make_generation(new_key, "CN=Issuing", new_pem), 0);
+	ck_assert_int_eq(cross(key, pem, new_pem, out, &text), 0);
+	a = read_cert(pem);
+	b = read_cert(new_pem);
+	x = read_cert(out);
+	check_ca(x, 0);
+	ck_assert_int_eq(X509_verify(x, X509_get0_pubkey(a)), 1);
+	ck_assert_int_eq(X509_check_issued(a, x), X509_V_OK);
+	ck_assert_int_ne(X509_check_issued(b, x), X509_V_OK);
+	ck_assert_int_eq(
+	        EVP_PKEY_eq(X509_get0_pubkey(b), X509_get0_pubkey(x)), 1);
+	ck_assert_int_eq(ASN1_OCTET_STRING_cmp(X509_get0_subject_key_id(b),
+	                         X509_get0_subject_key_id(x)),
+	        0);
+	ck_assert_int_le(
+	        ASN1_TIME_compare(X509_get0_notAfter(x), X509_get0_notAfter(a)),
+	        0);
+	X509_free(a);
+	X509_free(b);
+	X509_free(x);
+	/* Twice, by a key that is not the certificate's, and for itself. */
+	ck_assert_int_ne(cross(key, pem, new_pem, out, &text), 0);
+	ck_assert_int_ne(cross(new_key, pem, new_pem, other, &text), 0);
+	ck_assert_int_ne(cross(key, pem, pem, other, &text), 0);
+	ck_assert_ptr_nonnull(strstr(text, "same key"));
+	ck_assert_int_eq(access(other, F_OK), -1);
+}
+END_TEST
+
+START_TEST(ceremony_crosses_another_name_only_where_paths_are_long_enough)
+{
+	char new_key[96], new_pem[96];
+	const char *text;
+
+	place(new_key, "new.key");
+	place(new_pem, "new.pem");
+	ck_assert_int_eq(make_root_key(NULL), 0);
+	ck_assert_int_eq(make_root(NULL), 0);
+	ck_assert_int_eq(make_generation(key, "CN=Issuing", pem), 0);
+	ck_assert_int_eq(make_generation(new_key, "CN=Issuing 2", new_pem), 0);
+	ck_assert_int_ne(cross(key, pem, new_pem, other, &text), 0);
+	ck_assert_ptr_nonnull(strstr(text, "path length"));
+	ck_assert_int_eq(cross(root_key, root_pem, new_pem, other, &text), 0);
+}
+END_TEST
+
 TCase *test_signer_ceremony(void)
 {
 	TCase *t = tcase_create("ceremony");
@@ -374,6 +458,9 @@ TCase *test_signer_ceremony(void)
 	tcase_add_test(t, ceremony_keeps_an_authority_inside_its_issuer);
 	tcase_add_test(t, ceremony_wants_the_issuers_own_key);
 	tcase_add_test(t, ceremony_says_that_a_passphrase_is_wrong);
+	tcase_add_test(t, ceremony_crosses_generations_of_one_name);
+	tcase_add_test(t,
+	        ceremony_crosses_another_name_only_where_paths_are_long_enough);
 	tcase_add_test(t, ceremony_signs_a_crl);
 	tcase_add_test(t, ceremony_signs_an_empty_crl);
 	tcase_add_test(t, ceremony_refuses_a_list_that_it_cannot_read);
