@@ -37,6 +37,7 @@ struct keeper {
 	unsigned n_slots;
 	bool abandoning;
 	bool up;
+	bool serving; /* admin API and metrics */
 	bool draining;
 	bool flushed; /* what was refused until the end is in the audit trail */
 	bool floor_told;
@@ -197,6 +198,35 @@ static void slot_dead(struct keeper *k, uint64_t slot)
 }
 
 /* --- the supervisor's messages */
+static enum rc open_listener(struct keeper *k, int fd,
+        const struct http_routes *routes, struct why *why)
+{
+	struct http_listener l = { .fd = fd, .routes = routes };
+	enum rc rc = listen_inherited(fd, why);
+
+	return rc != RC_OK ? rc : http_server_listen(k->http, &l);
+}
+
+/* The sockets are the keeper's before it, too, until it is its turn: one that
+ * comes up by the side of another is told of the processes when it serves. */
+static void start_serving(struct keeper *k)
+{
+	struct why why = WHY_NONE;
+	enum rc rc = RC_OK;
+
+	if (k->serving || k->draining)
+		return;
+	k->serving = true;
+	rc = open_listener(k, CHILD_FD_ADMIN, admin_routes(k->admin), &why);
+	if (rc == RC_OK && k->r.conf->listen.metrics[0] != '\0')
+		rc = open_listener(
+		        k, CHILD_FD_PROMETHEUS, health_routes(k->health), &why);
+	if (rc == RC_OK)
+		return;
+	log_event(LOG_ERROR, "keeper.failed", "why", why.text, NULL);
+	loop_stop(k->r.loop);
+}
+
 static void processes(struct keeper *k, struct bytes body)
 {
 	struct control_process in[CONTROL_PROCESSES_MAX];
@@ -213,6 +243,7 @@ static void processes(struct keeper *k, struct bytes body)
 	}
 	admin_set_processes(k->admin, out, n);
 	health_set_ready(k->health, all);
+	start_serving(k);
 }
 
 static void on_control(void *ctx, const struct ipc_msg *msg)
@@ -306,16 +337,7 @@ static void on_stop(void *ctx)
 }
 
 /* --- opening */
-static enum rc open_listener(struct keeper *k, int fd,
-        const struct http_routes *routes, struct why *why)
-{
-	struct http_listener l = { .fd = fd, .routes = routes };
-	enum rc rc = listen_inherited(fd, why);
-
-	return rc != RC_OK ? rc : http_server_listen(k->http, &l);
-}
-
-static enum rc open_http(struct keeper *k, struct why *why)
+static enum rc open_http(struct keeper *k)
 {
 	struct http_limits l = HTTP_LIMITS_DEFAULT;
 	struct admin_opts ao = { .conf = k->r.conf,
@@ -334,12 +356,6 @@ static enum rc open_http(struct keeper *k, struct why *why)
 		rc = health_new(&k->health, k->r.metrics, k->crls);
 	if (rc == RC_OK)
 		rc = http_server_new(&k->http, k->r.loop, &l, NULL);
-	if (rc == RC_OK)
-		rc = open_listener(
-		        k, CHILD_FD_ADMIN, admin_routes(k->admin), why);
-	if (rc == RC_OK && k->r.conf->listen.metrics[0] != '\0')
-		rc = open_listener(
-		        k, CHILD_FD_PROMETHEUS, health_routes(k->health), why);
 	return rc;
 }
 
@@ -370,7 +386,7 @@ static enum rc open_all(
 	if (rc == RC_OK)
 		rc = loop_timer_new(&k->pending, k->r.loop, finish, k);
 	if (rc == RC_OK)
-		rc = open_http(k, why);
+		rc = open_http(k);
 	if (rc != RC_OK)
 		return rc;
 	on_tick(k);
