@@ -192,7 +192,8 @@ static void remove_dir(struct signer_run *r)
 {
 	static const char *const names[] = { "log", "issuing.key", "p384.key",
 		"ed25519.key", "rsa.key", "root.key", "root.pem", "issuing.pem",
-		"other.pem", "list", "pass", "link.key" };
+		"other.pem", "list", "pass", "link.key", "new.key", "new.pem",
+		"cross.pem" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		(void)unlinkat(r->dir_fd, names[i], 0);
