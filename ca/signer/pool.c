@@ -241,7 +241,8 @@ static void crew_init(struct crew *c, struct pool *p, size_t token)
 	(void)pthread_mutex_init(&c->lock, NULL);
 	(void)pthread_condattr_init(&attr);
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&c->more, &attr);
+	(void)pthread_cond_init(&c->more, NULL);
+	(void)pthread_cond_init(&c->news, &attr);
 	(void)pthread_condattr_destroy(&attr);
 }
 
@@ -306,6 +307,7 @@ static void crew_stop(struct crew *c)
 	(void)pthread_mutex_lock(&c->lock);
 	c->stopping = true;
 	(void)pthread_cond_broadcast(&c->more);
+	(void)pthread_cond_broadcast(&c->news);
 	(void)pthread_mutex_unlock(&c->lock);
 }
 
@@ -319,6 +321,7 @@ static bool crew_join(struct crew *c, const struct timespec *until)
 		vault_hand_free(m->hand);
 	}
 	(void)pthread_cond_destroy(&c->more);
+	(void)pthread_cond_destroy(&c->news);
 	(void)pthread_mutex_destroy(&c->lock);
 	return true;
 }

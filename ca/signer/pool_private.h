@@ -35,7 +35,8 @@ struct crew {
 	const char *label;
 	struct queue fresh; /* the loop's own: put in during this turn */
 	pthread_mutex_t lock;
-	pthread_cond_t more; /* jobs, or news of the token; monotonic */
+	pthread_cond_t more; /* jobs, for those that can do them */
+	pthread_cond_t news; /* of the token, for the others; monotonic */
 	/* under the lock */
 	struct queue waiting;
 	unsigned n_idle;

@@ -32,16 +32,16 @@ static void event(enum log_level level, const char *name, const struct crew *c,
 
 /* --- waiting, under the lock */
 
-/* Until told, or until_us at the latest; 0: until told. */
-static void wait(struct crew *c, int64_t until_us)
+/* For news of the token, or until_us at the latest; 0: until told. */
+static void wait_for_news(struct crew *c, int64_t until_us)
 {
 	struct timespec until = { until_us / 1000000,
 		until_us % 1000000 * 1000 };
 
 	if (until_us == 0)
-		(void)pthread_cond_wait(&c->more, &c->lock);
+		(void)pthread_cond_wait(&c->news, &c->lock);
 	else
-		(void)pthread_cond_timedwait(&c->more, &c->lock, &until);
+		(void)pthread_cond_timedwait(&c->news, &c->lock, &until);
 }
 
 static int64_t doubled(int64_t us, int64_t first_us, int64_t max_us)
@@ -81,7 +81,7 @@ static void set_back(struct crew *c)
 	c->scout = NULL;
 	metric_add(c->pool->o.metrics, METRIC_HSM_RECOVERIES, 1);
 	event(LOG_NOTICE, "signer.token_back", c, &none);
-	(void)pthread_cond_broadcast(&c->more);
+	(void)pthread_cond_broadcast(&c->news);
 }
 
 /* The token is there, and full: go on with the sessions that there are. */
@@ -153,7 +153,7 @@ static bool open_session(struct mate *m)
 
 	while (rc && !c->stopping) {
 		if (!may_try(m, &until_us)) {
-			wait(c, until_us);
+			wait_for_news(c, until_us);
 			continue;
 		}
 		m->call_since_us = clock_mono_us();
@@ -215,7 +215,7 @@ static struct job *take(struct mate *m)
 
 	while (c->waiting.n == 0 && !c->stopping) {
 		c->n_idle++;
-		wait(c, 0);
+		(void)pthread_cond_wait(&c->more, &c->lock);
 		c->n_idle--;
 	}
 	if (c->waiting.n > 0)
