@@ -1,6 +1,7 @@
 #include "tests/unit/signer_run.h"
 #include "base/clock.h"
 #include "der/alg.h"
+#include "tests/unit/softhsm.h"
 #include <check.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -14,8 +15,13 @@
 #include <unistd.h>
 
 #define SECRET_FD 9
-#define ARGS_MAX 32
+#define ARGS_MAX 64
+#define WORD_BYTES 128
 #define TEXT_MAX_BYTES 8192
+
+/* Of this process, which a fixture shares with one test alone. */
+static struct softhsm token;
+static bool in_token;
 
 const char *run_program(void)
 {
@@ -93,6 +99,61 @@ void run_open(struct signer_run *r)
 	r->next_id = 1;
 }
 
+/* --- keys in a token */
+
+void run_token_open(void)
+{
+	softhsm_open(&token);
+	in_token = true;
+}
+
+void run_token_close(void)
+{
+	in_token = false;
+	softhsm_close(&token);
+}
+
+static void make_token_key(const char *name, const char *type)
+{
+	static const char *const types[][2] = { { "p256", "EC:secp256r1" },
+		{ "p384", "EC:secp384r1" }, { "ed25519", "EC:edwards25519" },
+		{ "rsa2048", "rsa:2048" } };
+	static char last_id = '0';
+	const char id[] = { '0', ++last_id, '\0' };
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+		if (strcmp(types[i][0], type) == 0)
+			softhsm_key(&token, types[i][1], name, id);
+}
+
+/* --key=NAME:FILE, or what else it is, as words; how many. A word that is made
+ * here stands in room. */
+static size_t key_words(struct signer_run *r, const char *arg,
+        const char **words, char room[2][WORD_BYTES])
+{
+	static const char head[] = "--key=";
+	const char *name = arg + sizeof(head) - 1;
+	int n = (int)strcspn(name, ":");
+	int fd;
+
+	words[0] = arg;
+	if (!in_token || strncmp(arg, head, sizeof(head) - 1) != 0)
+		return 1;
+	fd = openat(r->dir_fd, "pin", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (write(fd, SOFTHSM_PIN, sizeof(SOFTHSM_PIN) - 1) < 0)
+		_exit(126);
+	(void)close(fd);
+	(void)snprintf(room[0], WORD_BYTES, "--token-key=%.*s", n, name);
+	(void)snprintf(room[1], WORD_BYTES,
+	        "--uri=pkcs11:token=mica;object=%.*s", n, name);
+	words[0] = room[0];
+	words[1] = room[1];
+	words[2] = "--module=" SOFTHSM_MODULE;
+	words[3] = "--pin-file=pin";
+	words[4] = "--sessions=2";
+	return 5;
+}
+
 void run_make_key(struct signer_run *r, const char *name, const char *type)
 {
 	char path[128];
@@ -100,6 +161,10 @@ void run_make_key(struct signer_run *r, const char *name, const char *type)
 		"--type", type, NULL };
 	const char *text;
 
+	if (in_token) {
+		make_token_key(name, type);
+		return;
+	}
 	(void)snprintf(path, sizeof(path), "%s/%s.key", r->dir, name);
 	ck_assert_msg(run_to_end(args, &text) == 0, "%s", text);
 }
@@ -115,6 +180,7 @@ static void give(char *arg, size_t size, const char *option, int fd)
 static void child(struct signer_run *r)
 {
 	char control[32], client[RUN_CLIENTS][32], keys[32];
+	char room[ARGS_MAX][2][WORD_BYTES];
 	const char *args[ARGS_MAX] = { "--serve", "--threads=2", control,
 		keys };
 	size_t n = 4;
@@ -130,7 +196,7 @@ static void child(struct signer_run *r)
 		args[n++] = client[i];
 	}
 	for (size_t i = 0; r->key_args[i]; i++)
-		args[n++] = r->key_args[i];
+		n += key_words(r, r->key_args[i], &args[n], room[i]);
 	exec_with(args);
 }
 
@@ -193,7 +259,7 @@ static void remove_dir(struct signer_run *r)
 	static const char *const names[] = { "log", "issuing.key", "p384.key",
 		"ed25519.key", "rsa.key", "root.key", "root.pem", "issuing.pem",
 		"other.pem", "list", "pass", "link.key", "new.key", "new.pem",
-		"cross.pem" };
+		"cross.pem", "pin" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		(void)unlinkat(r->dir_fd, names[i], 0);

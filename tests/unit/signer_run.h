@@ -53,6 +53,10 @@ int run_to_end_secret(
 
 /* Folder, loop, pairs; no process yet. */
 void run_open(struct signer_run *r);
+/* A fixture that comes before the one with run_open(): what run_make_key() makes
+ * is in a SoftHSM token then, and run_start() has it from there. */
+void run_token_open(void);
+void run_token_close(void);
 /* Make NAME.key of that type in the folder. */
 void run_make_key(struct signer_run *r, const char *name, const char *type);
 /* Start the process and wait for its hello to the supervisor. */

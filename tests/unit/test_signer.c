@@ -1,5 +1,6 @@
 #include "tests/unit/test_signer.h"
 #include "base/log.h"
+#include "tests/unit/softhsm.h"
 #include <stdlib.h>
 
 int main(void)
@@ -24,6 +25,13 @@ int main(void)
 	suite_add_tcase(suite, test_signer_status());
 	suite_add_tcase(suite, test_signer_kept());
 	suite_add_tcase(suite, test_signer_client());
+	/* The worker taken over, with the keys in a token. */
+	if (softhsm_there()) {
+		suite_add_tcase(suite, test_signer_serve_token());
+		suite_add_tcase(suite, test_signer_code_token());
+		suite_add_tcase(suite, test_signer_ra_token());
+		suite_add_tcase(suite, test_signer_status_token());
+	}
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

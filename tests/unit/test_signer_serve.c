@@ -588,6 +588,22 @@ TCase *test_signer_serve(void)
 	return t;
 }
 
+TCase *test_signer_serve_token(void)
+{
+	TCase *t = tcase_create("serve_token");
+
+	tcase_add_checked_fixture(t, run_token_open, run_token_close);
+	tcase_add_checked_fixture(t, open_one, close_one);
+	tcase_add_test(t, signer_signs_what_the_policy_allows);
+	tcase_add_test(t, signer_refuses_a_worker_that_was_taken_over);
+	tcase_add_test(t, signer_refuses_unknown_keys_and_purposes);
+	tcase_add_test(t, signer_refuses_control_messages_from_clients);
+	tcase_add_test(t, signer_refuses_malformed_and_huge_requests);
+	tcase_add_test(t, signer_takes_no_policy_that_does_not_fit_its_keys);
+	tcase_add_test(t, signer_answers_what_it_has_before_it_stops);
+	return t;
+}
+
 TCase *test_signer_start(void)
 {
 	TCase *t = tcase_create("start");

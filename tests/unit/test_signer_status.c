@@ -539,6 +539,18 @@ TCase *test_signer_status(void)
 	return t;
 }
 
+TCase *test_signer_status_token(void)
+{
+	TCase *t = tcase_create("signer_status_token");
+
+	tcase_add_checked_fixture(t, run_token_open, run_token_close);
+	tcase_add_checked_fixture(t, open_one, close_one);
+	tcase_add_test(t, signer_signs_crls_and_answers_of_the_ca_key);
+	tcase_add_test(t, signer_refuses_forged_crls);
+	tcase_add_test(t, signer_refuses_forged_answers);
+	return t;
+}
+
 TCase *test_signer_kept(void)
 {
 	TCase *t = tcase_create("signer_kept");

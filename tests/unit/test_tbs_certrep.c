@@ -477,14 +477,27 @@ TCase *test_tbs_certrep(void)
 	return c;
 }
 
-TCase *test_signer_ra(void)
+static TCase *signer_ra(const char *name, bool in_token)
 {
-	TCase *c = tcase_create("signer_ra");
+	TCase *c = tcase_create(name);
 
+	if (in_token)
+		tcase_add_checked_fixture(c, run_token_open, run_token_close);
 	tcase_add_checked_fixture(c, open_run, close_run);
 	tcase_add_test(c, signer_signs_a_certrep);
 	tcase_add_test(c, signer_unwraps_content_keys);
-	tcase_add_loop_test(c, signer_does_not_tell_wrong_padding, 0, 8);
+	tcase_add_loop_test(
+	        c, signer_does_not_tell_wrong_padding, 0, in_token ? 1 : 8);
 	tcase_add_test(c, signer_denies_what_its_key_cannot_have_opened);
 	return c;
+}
+
+TCase *test_signer_ra(void)
+{
+	return signer_ra("signer_ra", false);
+}
+
+TCase *test_signer_ra_token(void)
+{
+	return signer_ra("signer_ra_token", true);
 }

@@ -458,10 +458,12 @@ TCase *test_tbs_code(void)
 	return c;
 }
 
-TCase *test_signer_code(void)
+static TCase *signer_code(const char *name, bool in_token)
 {
-	TCase *c = tcase_create("signer_code");
+	TCase *c = tcase_create(name);
 
+	if (in_token)
+		tcase_add_checked_fixture(c, run_token_open, run_token_close);
 	tcase_add_checked_fixture(c, open_run, close_run);
 	tcase_add_test(c, signer_signs_the_attributes_of_code);
 	tcase_add_test(c, signer_denies_code_to_workers);
@@ -469,4 +471,14 @@ TCase *test_signer_code(void)
 	tcase_add_test(c, signer_denies_certificates_by_a_code_key);
 	tcase_add_test(c, signer_denies_another_keys_algorithm);
 	return c;
+}
+
+TCase *test_signer_code(void)
+{
+	return signer_code("signer_code", false);
+}
+
+TCase *test_signer_code_token(void)
+{
+	return signer_code("signer_code_token", true);
 }
