@@ -10,9 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Of a process behind the socket; more count as none. */
-#define GROUPS_MAX 256
-
 static const struct admin_endpoint endpoints[] = {
 	{ HTTP_GET, HTTP_EXACT, "/v1/status", 0, CONF_ROLE_AUDITOR,
 	        status_get },
@@ -34,6 +31,9 @@ static const struct admin_endpoint endpoints[] = {
 	        cert_show },
 	{ HTTP_POST, HTTP_EXACT, "/v1/revocations", ADMIN_BODY_MAX_BYTES,
 	        CONF_ROLE_OPERATOR, cert_revoke },
+	{ HTTP_GET, HTTP_EXACT, "/v1/code", 0, CONF_ROLE_AUDITOR, code_list },
+	{ HTTP_POST, HTTP_EXACT, "/v1/code", ADMIN_BODY_MAX_BYTES,
+	        CONF_ROLE_OPERATOR, code_sign },
 	{ HTTP_GET, HTTP_EXACT, "/v1/crls", 0, CONF_ROLE_AUDITOR, crl_list },
 	{ HTTP_POST, HTTP_EXACT, "/v1/crls", ADMIN_BODY_MAX_BYTES,
 	        CONF_ROLE_OPERATOR, crl_generate },
@@ -82,13 +82,12 @@ static enum rc check_query(const struct call *c, call_fn *fn, struct why *why)
 /* --- who may */
 static enum rc permit(struct call *c, enum conf_role least, struct why *why)
 {
-	gid_t groups[GROUPS_MAX];
-	struct role_asker who = { .groups = groups };
+	gid_t groups[CALL_GROUPS_MAX];
+	struct role_asker who;
 
-	if (!http_req_peer_uid(c->req, &who.uid, &who.gid))
+	if (!call_asker(c, &who, groups))
 		return why_set(why, RC_PERMISSION,
 		        "the admin API is for the Unix socket alone");
-	who.n_groups = http_req_peer_groups(c->req, groups, GROUPS_MAX);
 	c->uid = who.uid;
 	snprintf(c->actor, sizeof(c->actor), "operator uid %lu",
 	        (unsigned long)who.uid);

@@ -12,6 +12,7 @@
 #include "ca/issuer.h"
 #include "conf/conf.h"
 #include "enroll/authorize.h"
+#include "enroll/code_keys.h"
 #include "net/route.h"
 #include "storage/store.h"
 #include <sys/types.h>
@@ -36,7 +37,10 @@ struct admin_opts { /* all borrowed */
 	struct issuer *issuer;
 	struct metrics *metrics;
 	struct crl_plan *crls; /* NULL: none are made here */
-	bool own_uid;          /* the signer has a uid of its own */
+	/* NULL, both: no code is signed here */
+	struct code_keys *code;
+	struct signer_client *signer;
+	bool own_uid; /* the signer has a uid of its own */
 };
 /* Errors: RC_NOMEM RC_INTERNAL. */
 MUST_CHECK enum rc admin_new(struct admin **out, const struct admin_opts *o);

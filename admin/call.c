@@ -1,5 +1,6 @@
 #include "admin/call.h"
 
+#include "admin/role.h"
 #include "base/text.h"
 #include "net/http_uri.h"
 
@@ -19,6 +20,16 @@ static void call_end(struct call *c)
 	a->pending--;
 	if (a->closed)
 		admin_free(a);
+}
+
+bool call_asker(const struct call *c, struct role_asker *who,
+        gid_t groups[CALL_GROUPS_MAX])
+{
+	*who = (struct role_asker){ .groups = groups };
+	if (!http_req_peer_uid(c->req, &who->uid, &who->gid))
+		return false;
+	who->n_groups = http_req_peer_groups(c->req, groups, CALL_GROUPS_MAX);
+	return true;
 }
 
 void *call_job(struct call *c, size_t size)

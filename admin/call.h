@@ -62,6 +62,12 @@ struct call {
 	char actor[32];
 };
 
+/* Who asks, by the kernel; who borrows groups. False: not over the Unix socket. */
+#define CALL_GROUPS_MAX 256 /* more count as none */
+struct role_asker;
+bool call_asker(const struct call *c, struct role_asker *who,
+        gid_t groups[CALL_GROUPS_MAX]);
+
 /* Zeroed memory in c->job. NULL: the call was refused and is over. */
 void *call_job(struct call *c, size_t size);
 

@@ -10,6 +10,7 @@ call_fn device_list, device_add, device_show, device_change;
 call_fn token_create;
 call_fn cert_list, cert_show, cert_issue;
 call_fn cert_revoke;
+call_fn code_list, code_sign;
 call_fn crl_list, crl_generate;
 call_fn authority_change;
 call_fn approval_list, approval_ask, approval_show, approval_decide;

@@ -10,6 +10,21 @@ static bool in_group(const struct role_asker *who, gid_t gid)
 	return false;
 }
 
+static bool is_grantee(
+        const struct conf_grantee *g, const struct role_asker *who)
+{
+	return g->is_group ? in_group(who, g->id) : who->uid == g->id;
+}
+
+bool role_is_listed(
+        const struct conf_grantee *list, size_t n, const struct role_asker *who)
+{
+	for (size_t i = 0; i < n; i++)
+		if (is_grantee(&list[i], who))
+			return true;
+	return false;
+}
+
 bool role_of(const struct conf *conf, uid_t own, const struct role_asker *who,
         enum conf_role *out)
 {
@@ -21,10 +36,8 @@ bool role_of(const struct conf *conf, uid_t own, const struct role_asker *who,
 	}
 	for (size_t i = 0; i < conf->n_access; i++) {
 		const struct conf_grantee *g = &conf->access[i];
-		bool is =
-		        g->is_group ? in_group(who, g->id) : who->uid == g->id;
 
-		if (is && (!found || g->role > *out)) {
+		if (is_grantee(g, who) && (!found || g->role > *out)) {
 			*out = g->role;
 			found = true;
 		}

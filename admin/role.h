@@ -19,6 +19,10 @@ struct role_asker {
 MUST_CHECK bool role_of(const struct conf *conf, uid_t own,
         const struct role_asker *who, enum conf_role *out);
 
+/* Is he, or one of his groups, in that list? Its roles are not looked at. */
+MUST_CHECK bool role_is_listed(const struct conf_grantee *list, size_t n,
+        const struct role_asker *who);
+
 /* "auditor" */
 const char *role_text(enum conf_role role);
 

@@ -68,6 +68,8 @@ static const struct {
 	[METRIC_CRLS_OUT] = { "crls_run_out", NULL,
 	        "CRLs that are past their nextUpdate or missing.", GAUGE_MAX,
 	        PLAIN },
+	[METRIC_CODE_SIGNED] = { "code_signatures_total", NULL,
+	        "Code signatures that were released.", COUNTER, PLAIN },
 	[METRIC_APPROVALS_OPEN] = { "approvals_open", NULL,
 	        "Requests that wait for a second operator, or to be carried "
 	        "out.",

@@ -28,6 +28,7 @@ enum metric {
 	METRIC_CRL_ENDS_S,      /* gauge, keeper: first nextUpdate */
 	METRIC_CRLS_LATE,       /* gauge, keeper: about to run out */
 	METRIC_CRLS_OUT,        /* gauge, keeper: run out or missing */
+	METRIC_CODE_SIGNED,     /* counter */
 	METRIC_APPROVALS_OPEN,  /* gauge, keeper */
 	METRIC_CERTS_ISSUED,    /* counter */
 	METRIC_CERTS_ABANDONED, /* counter */

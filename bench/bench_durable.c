@@ -276,7 +276,8 @@ static void open_all(struct durable *d, const char *signer)
 	must(authorities_resolve(d->authorities, d->store, &why), &why, "CA");
 	must(profiles_new(&d->profiles, d->conf, d->authorities, &why), &why,
 	        "profiles");
-	must(policy_compile(&d->policy, d->authorities, d->profiles, &why),
+	must(policy_compile(
+	             &d->policy, d->conf, d->authorities, d->profiles, &why),
 	        &why, "policy");
 	must(pubkey_ctx_new(&d->keys), NULL, "keys");
 	start_signer(d, signer);

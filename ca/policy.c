@@ -42,6 +42,7 @@ struct one_policy {
 struct policy_set {
 	struct one_policy *list;
 	size_t n;
+	struct tbs_policy *code; /* one a code key */
 	struct proto_policy_item *items;
 	size_t n_items;
 };
@@ -218,6 +219,8 @@ static enum rc shape_compile(
 	s->max_validity_s =
 	        s->never ? TIME_NEVER_S : c->validity_s + c->backdate_s;
 	s->held_only = p->system;
+	if (p->code != NULL)
+		s->key_name = bytes_str(p->code->key->name);
 	s->ext = l->ext;
 	rc = add_run(s, l->ext, buf_bytes(&p->run_head), 0);
 	if (rc == RC_OK)
@@ -332,8 +335,26 @@ static void add_items(struct policy_set *s, const struct authority *a)
 			        &o->responder };
 }
 
-enum rc policy_compile(struct policy_set **out, struct authorities *a,
-        const struct profiles *p, struct why *why)
+/* How it signs is the key's to say: its type is not known here. */
+static void add_code(struct policy_set *s, struct authorities *a,
+        const struct conf *conf, size_t i)
+{
+	const struct conf_code *c = &conf->code[i];
+	const struct authority *issuer =
+	        authorities_find(a, c->authority->name);
+
+	s->code[i] = (struct tbs_policy){
+		.purposes = SIGNER_PURPOSE_BIT(SIGNER_CODE),
+		.issuer = issuer->subject,
+		.not_before_s = issuer->not_before_s,
+		.not_after_s = issuer->not_after_s,
+	};
+	s->items[s->n_items++] =
+	        (struct proto_policy_item){ c->key->name, &s->code[i] };
+}
+
+enum rc policy_compile(struct policy_set **out, const struct conf *conf,
+        struct authorities *a, const struct profiles *p, struct why *why)
 {
 	struct policy_set *s = calloc(1, sizeof *s);
 	enum rc rc = RC_OK;
@@ -343,8 +364,9 @@ enum rc policy_compile(struct policy_set **out, struct authorities *a,
 	if (s == NULL)
 		return RC_NOMEM;
 	s->list = calloc(n + 1, sizeof *s->list);
-	s->items = calloc(2 * n + 1, sizeof *s->items);
-	if (s->list == NULL || s->items == NULL)
+	s->code = calloc(conf->n_code + 1, sizeof *s->code);
+	s->items = calloc(2 * n + conf->n_code + 1, sizeof *s->items);
+	if (s->list == NULL || s->code == NULL || s->items == NULL)
 		rc = RC_NOMEM;
 	for (i = 0; i < n && rc == RC_OK; i++) {
 		const struct authority *one = authorities_at(a, i);
@@ -353,6 +375,8 @@ enum rc policy_compile(struct policy_set **out, struct authorities *a,
 		rc = one_compile(&s->list[i], one, p, why);
 		add_items(s, one);
 	}
+	for (i = 0; i < conf->n_code && rc == RC_OK; i++)
+		add_code(s, a, conf, i);
 	if (rc != RC_OK) {
 		policy_free(s);
 		return rc;
@@ -383,6 +407,7 @@ void policy_free(struct policy_set *s)
 		free(s->list[i].shapes);
 	}
 	free(s->list);
+	free(s->code);
 	free(s->items);
 	free(s);
 }

@@ -333,6 +333,22 @@ static enum rc group_add(struct group *g, const struct conf_profile *conf,
 	return compile(p, why);
 }
 
+/* One for each key: to the signer they are different shapes. */
+static enum rc group_add_code(
+        struct group *g, const struct conf_code *code, struct why *why)
+{
+	struct profile *p = &g->list[g->n];
+	enum rc rc = group_add(g, code->profile, false, why);
+
+	p->code = code;
+	if (rc == RC_OK && !profile_has_eku(p, oid_bytes(OID_KP_CODE_SIGNING)))
+		rc = why_set(why, RC_CONFIG,
+		        "code.%s.profile: profiles.%s has no code_signing in "
+		        "its eku",
+		        code->name, code->profile->name);
+	return rc;
+}
+
 static enum rc group_load(struct group *g, const struct profiles *all,
         const struct conf *conf, struct why *why)
 {
@@ -341,11 +357,14 @@ static enum rc group_load(struct group *g, const struct profiles *all,
 	size_t i;
 
 	ocsp_profile_init(&g->ocsp, a);
-	g->list = calloc(a->n_profiles + 2, sizeof *g->list);
+	g->list = calloc(a->n_profiles + conf->n_code + 2, sizeof *g->list);
 	if (g->list == NULL)
 		return RC_NOMEM;
 	for (i = 0; i < a->n_profiles && rc == RC_OK; i++)
 		rc = group_add(g, a->profiles[i], false, why);
+	for (i = 0; i < conf->n_code && rc == RC_OK; i++)
+		if (conf->code[i].authority == a)
+			rc = group_add_code(g, &conf->code[i], why);
 	if (rc == RC_OK && all->est.used && conf->listen.est_authority == a)
 		rc = group_add(g, &all->est.conf, true, why);
 	if (rc == RC_OK && g->ocsp.used)

@@ -23,8 +23,9 @@
 struct profile;
 struct profiles;
 
-/* Compile each profile for each authority that may issue it, and the built-in
- * ones of the EST listener and of OCSP responders. Refused (RC_CONFIG, why
+/* Compile each profile for each authority that may issue it, and once for each
+ * code key that it certifies by it, and the built-in ones of the EST listener
+ * and of OCSP responders. Refused (RC_CONFIG, why
  * names the profile and the clause): unknown variables, attribute types, key usages and EKUs; CA key
  * usages; what only the signer's own keys may have (OCSPSigning, cmcRA,
  * ocsp-nocheck, anyExtendedKeyUsage); extensions that mica writes itself or

@@ -45,6 +45,9 @@ struct profile {
 	const struct conf_profile *conf;
 	const struct authority *authority;
 	bool system; /* may have the EKUs of our own services */
+	/* The one that it is for, under this authority; NULL: it is no code
+	 * key's. */
+	const struct conf_code *code;
 	struct profile_attr *subject;
 	size_t n_subject;
 	struct profile_san *san;

@@ -36,6 +36,7 @@ enum control_type {
 	CONTROL_TLS_KEY,       /* keeper: SubjectPublicKeyInfo to certify */
 	CONTROL_PROCESSES,     /* keeper: struct control_process, each */
 	CONTROL_RESPONDER_KEY, /* keeper: struct control_responder to certify */
+	CONTROL_SIGNER_KEYS,   /* keeper: PROTO_KEY_LIST's body, as it came */
 };
 
 /* What `mica status` tells of a process. */

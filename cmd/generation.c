@@ -259,7 +259,7 @@ static enum rc compile_policy(
 	if (rc == RC_OK)
 		rc = trust_check(c, why);
 	if (rc == RC_OK)
-		rc = policy_compile(&set, a, p, why);
+		rc = policy_compile(&set, c, a, p, why);
 	if (rc == RC_OK) {
 		items = policy_items(set, &n);
 		proto_policy_pack(out, number, items, n);
@@ -438,6 +438,7 @@ enum rc generation_new(struct generation **out, struct supervisor *s,
 		.admin_fd = -1,
 		.prometheus_fd = -1,
 		.policy = BUF_INIT(POLICY_MAX_BYTES),
+		.signer_keys = BUF_INIT(POLICY_MAX_BYTES),
 		.tls_spki = BUF_INIT(TLS_MAX_BYTES),
 		.tls_key = BUF_INIT(TLS_MAX_BYTES),
 		.tls_chain = BUF_INIT(TLS_MAX_BYTES) };
@@ -483,6 +484,7 @@ void generation_free(struct generation *g)
 	responders_clear(g);
 	published_clear(g);
 	buf_free(&g->policy);
+	buf_free(&g->signer_keys);
 	buf_free(&g->tls_spki);
 	buf_wipe(&g->tls_key);
 	buf_free(&g->tls_chain);
@@ -585,6 +587,7 @@ static void keeper_ready(struct generation *g)
 	                buf_bytes(&g->tls_spki)) != RC_OK)
 		supervisor_fail(s, "keeper", "cannot be reached");
 	responders_tell_keeper(g);
+	code_keys_tell_keeper(g);
 	generation_start_workers(g);
 }
 

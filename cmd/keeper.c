@@ -9,6 +9,7 @@
 #include "cmd/refusal_audit.h"
 #include "cmd/runtime.h"
 #include "cmd/tls_identity.h"
+#include "enroll/code_keys.h"
 #include "net/http.h"
 #include "net/listen.h"
 #include <stdio.h>
@@ -29,6 +30,7 @@ struct keeper {
 	struct health *health;
 	struct tls_identity *identity;
 	struct responder_certs *responders;
+	struct code_keys *code;
 	struct crl_plan *crls;
 	struct http_server *http;
 	struct loop_timer *tick, *pending;
@@ -246,6 +248,19 @@ static void processes(struct keeper *k, struct bytes body)
 	start_serving(k);
 }
 
+static void signer_keys(struct keeper *k, struct bytes body)
+{
+	struct proto_key_entry *keys = calloc(PROTO_KEYS_MAX, sizeof(*keys));
+	size_t n = 0;
+
+	if (keys == NULL ||
+	        proto_key_list_unpack(keys, PROTO_KEYS_MAX, &n, body) != RC_OK)
+		n = 0;
+	for (size_t i = 0; i < n; i++)
+		code_keys_loaded(k->code, keys[i].name, keys[i].spki);
+	free(keys);
+}
+
 static void on_control(void *ctx, const struct ipc_msg *msg)
 {
 	struct keeper *k = ctx;
@@ -260,6 +275,9 @@ static void on_control(void *ctx, const struct ipc_msg *msg)
 		break;
 	case CONTROL_RESPONDER_KEY:
 		responder_certs_issue(k->responders, msg->body);
+		break;
+	case CONTROL_SIGNER_KEYS:
+		signer_keys(k, msg->body);
 		break;
 	case CONTROL_PROCESSES:
 		processes(k, msg->body);
@@ -302,6 +320,7 @@ static void on_tick(void *ctx)
 	approvals_tick(k->approvals);
 	tls_identity_tick(k->identity);
 	responder_certs_tick(k->responders);
+	code_keys_tick(k->code);
 	crl_plan_tick(k->crls);
 	loop_timer_set_ms(k->tick, TICK_MS);
 }
@@ -315,8 +334,8 @@ static void finish(void *ctx)
 		k->flushed = refusal_audit_flush(k->refusals);
 	if (k->flushed && issuer_pending(k->r.issuer) == 0 && !k->abandoning &&
 	        !refusal_audit_busy(k->refusals) &&
-	        !approvals_busy(k->approvals) && !crl_plan_busy(k->crls) &&
-	        admin_pending(k->admin) == 0)
+	        !approvals_busy(k->approvals) && !code_keys_busy(k->code) &&
+	        !crl_plan_busy(k->crls) && admin_pending(k->admin) == 0)
 		loop_stop(k->r.loop);
 	else
 		loop_timer_set_ms(k->pending, 20);
@@ -349,6 +368,8 @@ static enum rc open_http(struct keeper *k)
 		.issuer = k->r.issuer,
 		.metrics = k->r.metrics,
 		.crls = k->crls,
+		.code = k->code,
+		.signer = k->r.signer,
 		.own_uid = k->r.args->own_uid };
 	enum rc rc = admin_new(&k->admin, &ao);
 
@@ -357,6 +378,14 @@ static enum rc open_http(struct keeper *k)
 	if (rc == RC_OK)
 		rc = http_server_new(&k->http, k->r.loop, &l, NULL);
 	return rc;
+}
+
+static enum rc open_code(struct keeper *k)
+{
+	const struct code_keys_opts o = { k->r.conf, k->r.store,
+		k->r.authorities, k->r.authorizer, k->r.issuer };
+
+	return code_keys_new(&k->code, &o);
 }
 
 static enum rc open_all(
@@ -375,6 +404,8 @@ static enum rc open_all(
 		rc = tls_identity_new(&k->identity, &k->r);
 	if (rc == RC_OK)
 		rc = responder_certs_new(&k->responders, &k->r);
+	if (rc == RC_OK)
+		rc = open_code(k);
 	if (rc == RC_OK)
 		rc = crls_new(&k->crls, &k->r, why);
 	if (rc == RC_OK)
@@ -418,6 +449,7 @@ int keeper_run(const struct child_args *args)
 	health_free(k->health);
 	tls_identity_free(k->identity);
 	responder_certs_free(k->responders);
+	code_keys_free(k->code);
 	crl_plan_free(k->crls);
 	loop_timer_free(k->tick);
 	loop_timer_free(k->pending);

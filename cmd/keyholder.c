@@ -69,6 +69,14 @@ void supervisor_send_policy(struct supervisor *s, struct generation *g)
 	send(s, PROTO_POLICY, g->number, buf_bytes(&g->policy));
 }
 
+void code_keys_tell_keeper(struct generation *g)
+{
+	if (g->conf->n_code > 0 && g->signer_keys.n > 0 && g->keeper.ready &&
+	        process_send(&g->keeper, CONTROL_SIGNER_KEYS,
+	                buf_bytes(&g->signer_keys)) != RC_OK)
+		log_event(LOG_WARN, "control.failed", NULL);
+}
+
 void supervisor_drop_policy(struct supervisor *s, uint32_t number)
 {
 	struct buf b = BUF_INIT(64);
@@ -172,6 +180,14 @@ static void on_done(struct supervisor *s, uint64_t id, struct bytes body)
 	supervisor_generation_failed(s, g);
 }
 
+static void keep_keys(struct generation *g, struct bytes body)
+{
+	buf_reset(&g->signer_keys);
+	buf_add(&g->signer_keys, body);
+	if (g->signer_keys.failed == RC_OK)
+		code_keys_tell_keeper(g);
+}
+
 /* One that turns up wrong under a configuration that serves, because the signer
  * was started again and its file is another by now, ends only what it signs:
  * the issuer verifies each signature. */
@@ -188,6 +204,8 @@ static void on_key_list(struct supervisor *s, uint64_t id, struct bytes body)
 	if (rc == RC_OK && g != NULL)
 		rc = key_match(g->conf, keys, n, &why);
 	free(keys);
+	if (rc == RC_OK && g != NULL)
+		keep_keys(g, body);
 	if (rc == RC_OK || g == NULL)
 		return;
 	log_event(LOG_ERROR, "key.mismatch", "why",

@@ -136,6 +136,17 @@ static const struct cli_command commands[] = {
 	        mica_approval_approve },
 	{ "approval", "deny", "ID", "refuse it, or withdraw what you asked for",
 	        0, 1, 1, mica_approval_deny },
+	{ "sign", NULL,
+	        "FILE [--key NAME] [--digest D] [-o FILE.p7s] [--pem] "
+	        "[--force]\n"
+	        "       mica sign --verify FILE FILE.p7s --ca FILE [--at T]",
+	        "sign firmware or software; --verify: check a signature (no "
+	        "daemon needed)",
+	        O(KEY) | O(DIGEST) | O(OUT) | O(PEM) | O(FORCE) | O(VERIFY) |
+	                O(CA) | O(AT),
+	        1, 2, mica_sign },
+	{ "code", "list", "", "the keys that sign code, and their certificates",
+	        0, 0, 0, mica_code_list },
 	{ "crl", "show", "[--authority A]",
 	        "the CRLs: number, dates, entries, and what is wrong",
 	        O(AUTHORITY), 0, 0, mica_crl_show },
@@ -157,12 +168,15 @@ static const struct option options[OPT_COUNT] = {
 	[OPT_JSON] = { "json", no_argument, NULL, 0 },
 	[OPT_HELP] = { "help", no_argument, NULL, 0 },
 	[OPT_VERSION] = { "version", no_argument, NULL, 0 },
+	[OPT_AT] = { "at", required_argument, NULL, 0 },
 	[OPT_AUTHORITY] = { "authority", required_argument, NULL, 0 },
+	[OPT_CA] = { "ca", required_argument, NULL, 0 },
 	[OPT_CRL] = { "crl", required_argument, NULL, 0 },
 	[OPT_CSR] = { "csr", required_argument, NULL, 0 },
 	[OPT_CURSOR] = { "cursor", required_argument, NULL, 0 },
 	[OPT_DECRYPT] = { "decrypt", no_argument, NULL, 0 },
 	[OPT_DEVICE] = { "device", required_argument, NULL, 0 },
+	[OPT_DIGEST] = { "digest", required_argument, NULL, 0 },
 	[OPT_DNS] = { "dns", required_argument, NULL, 0 },
 	[OPT_DRY_RUN] = { "dry-run", no_argument, NULL, 0 },
 	[OPT_EMAIL] = { "email", required_argument, NULL, 0 },
@@ -170,6 +184,7 @@ static const struct option options[OPT_COUNT] = {
 	[OPT_EST_NAME] = { "est-name", required_argument, NULL, 0 },
 	[OPT_EXPIRES_WITHIN] = { "expires-within", required_argument, NULL, 0 },
 	[OPT_FILE] = { "file", required_argument, NULL, 0 },
+	[OPT_FORCE] = { "force", no_argument, NULL, 0 },
 	[OPT_FROM] = { "from", required_argument, NULL, 0 },
 	[OPT_HTTP] = { "http", required_argument, NULL, 0 },
 	[OPT_INVALID_SINCE] = { "invalid-since", required_argument, NULL, 0 },
@@ -201,6 +216,7 @@ static const struct option options[OPT_COUNT] = {
 	[OPT_TYPE] = { "type", required_argument, NULL, 0 },
 	[OPT_URI] = { "uri", required_argument, NULL, 0 },
 	[OPT_VALIDITY] = { "validity", required_argument, NULL, 0 },
+	[OPT_VERIFY] = { "verify", no_argument, NULL, 0 },
 	[OPT_YES] = { "yes", no_argument, NULL, 0 },
 };
 #define MANY (O(DNS) | O(IP) | O(EMAIL) | O(URI) | O(EST_NAME) | O(SUBJECT))
@@ -281,8 +297,8 @@ static enum cli_exit help(const char *group)
 		     "  --help           of one command: its options\n"
 		     "\n"
 		     "Exit status: 0 done, 1 refused or failed, 2 usage, "
-		     "3 no daemon, 4 waits for a second operator. mica(1) has "
-		     "it all.");
+		     "3 no daemon, 4 waits for a second operator, 5 a "
+		     "signature is not good. mica(1) has it all.");
 	return CLI_OK;
 }
 
@@ -333,6 +349,8 @@ static enum cli_exit read_options(struct cli *cli, int argc, char *argv[],
 			status = keep(cli, (enum cli_option)(c - 256), optarg);
 		else if (c == 'h')
 			status = keep(cli, OPT_HELP, NULL);
+		else if (c == 'o' && (which & O(OUT)) != 0)
+			status = keep(cli, OPT_OUT, optarg);
 		else
 			status = cli_usage(cli, "%s: %s", argv[optind - 1],
 			        c == ':' ? "wants a value" : "no such option");
@@ -394,7 +412,7 @@ static enum cli_exit read_args(struct cli *cli, int argc, char *argv[])
 static enum cli_exit run(struct cli *cli, int argc, char *argv[])
 {
 	enum cli_exit status = read_options(
-	        cli, argc, argv, ":h", GLOBALS | cli->command->options);
+	        cli, argc, argv, ":ho:", GLOBALS | cli->command->options);
 	const char *config = getenv("MICA_CONFIG");
 
 	if (status == CLI_OK && cli_given(cli, OPT_HELP))

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/why.h"
 #include <jansson.h>
+#include <stdio.h>
 
 #define CLI_VALUES_MAX 32 /* of one option */
 #define CLI_ARGS_MAX 10   /* words beside options */
@@ -18,6 +19,7 @@ enum cli_exit {
 	CLI_USAGE = 2,
 	CLI_NO_DAEMON = 3,
 	CLI_WAITS = 4, /* until another operator approves */
+	CLI_BAD = 5,   /* what was to be verified is not good */
 };
 
 enum cli_option {
@@ -27,12 +29,15 @@ enum cli_option {
 	OPT_HELP,
 	OPT_VERSION,
 	/* of some commands */
+	OPT_AT,
 	OPT_AUTHORITY,
+	OPT_CA,
 	OPT_CRL,
 	OPT_CSR,
 	OPT_CURSOR,
 	OPT_DECRYPT,
 	OPT_DEVICE,
+	OPT_DIGEST,
 	OPT_DNS,
 	OPT_DRY_RUN,
 	OPT_EMAIL,
@@ -40,6 +45,7 @@ enum cli_option {
 	OPT_EST_NAME,
 	OPT_EXPIRES_WITHIN,
 	OPT_FILE,
+	OPT_FORCE,
 	OPT_FROM,
 	OPT_HTTP,
 	OPT_INVALID_SINCE,
@@ -70,6 +76,7 @@ enum cli_option {
 	OPT_TYPE,
 	OPT_URI,
 	OPT_VALIDITY,
+	OPT_VERIFY,
 	OPT_YES,
 	OPT_COUNT
 };
@@ -115,6 +122,7 @@ cli_fn mica_approval_approve, mica_approval_deny;
 cli_fn mica_authority_crl, mica_authority_install, mica_authority_request;
 cli_fn mica_authority_root, mica_authority_sign;
 cli_fn mica_crl_show, mica_crl_generate;
+cli_fn mica_sign, mica_code_list;
 cli_fn mica_store_check, mica_store_floor;
 
 /* --- mica.c */
@@ -128,6 +136,37 @@ enum cli_exit cli_usage(const struct cli *cli, const char *fmt, ...)
  * object as the API's on standard output. */
 enum cli_exit cli_fail(
         const struct cli *cli, enum rc rc, const struct why *why);
+
+/* --- mica_target.c */
+#define TARGET_PATH_MAX 4096
+struct target {
+	const char *path; /* NULL: standard output */
+	bool replace;
+	char part[TARGET_PATH_MAX];
+	FILE *f; /* to be written to */
+};
+/* Before anything is done for it, so that a folder we may not write to costs
+ * nothing. Errors: RC_EXISTS (and replace is off) RC_TOOBIG RC_IO. */
+MUST_CHECK enum rc target_open(
+        struct target *t, const char *path, bool replace, struct why *why);
+/* What was written stays, readable to all. Errors: RC_EXISTS RC_IO. */
+MUST_CHECK enum rc target_keep(struct target *t, struct why *why);
+void target_drop(struct target *t);
+
+/* --- mica_verify.c */
+enum cli_exit mica_verify(struct cli *cli);
+
+/* --- mica_sign.c */
+/* The digest of a file ("-": standard input), read once from end to end, and
+ * how long it is. name: "SHA256". Errors: RC_IO RC_UNSUPPORTED RC_NOMEM. */
+#define FILE_DIGEST_MAX_BYTES 64
+struct file_digest {
+	uint8_t b[FILE_DIGEST_MAX_BYTES];
+	size_t n;
+	uint64_t size;
+};
+MUST_CHECK enum rc file_digest(struct file_digest *out, const char *path,
+        const char *name, struct why *why);
 
 /* --- mica_cert.c */
 /* The serial number of a certificate in PEM, appended in hexadecimal.

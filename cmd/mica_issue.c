@@ -6,11 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define CSR_FILE_MAX_BYTES 24576
-#define PATH_MAX_BYTES 4096
 
 /* The request as text: PEM or base64 as it is, DER in base64. */
 static enum rc read_csr(const char *path, struct buf *text, struct why *why)
@@ -62,41 +59,6 @@ static json_t *request(const struct cli *cli, const char *csr)
 	        values(cli, OPT_URI));
 }
 
-/* --- where it goes: a file appears whole or not at all */
-struct target {
-	const char *path; /* NULL: standard output */
-	char part[PATH_MAX_BYTES];
-	FILE *f;
-};
-
-/* Before anything is issued, so that a folder we may not write to costs no
- * certificate. */
-static enum rc target_open(struct target *t, const char *path, struct why *why)
-{
-	int fd;
-
-	t->path = path;
-	t->f = stdout;
-	if (path == NULL)
-		return RC_OK;
-	if ((size_t)snprintf(t->part, sizeof(t->part), "%s.XXXXXX", path) >=
-	        sizeof(t->part))
-		return why_set(why, RC_TOOBIG, "--out: too long");
-	fd = mkstemp(t->part);
-	t->f = fd >= 0 ? fdopen(fd, "w") : NULL;
-	if (t->f == NULL)
-		return why_set(why, RC_IO, "%s: %s", path, strerror(errno));
-	return RC_OK;
-}
-
-static void target_drop(struct target *t)
-{
-	if (t->path == NULL || t->f == NULL)
-		return;
-	fclose(t->f);
-	unlink(t->part);
-}
-
 static void write_chain(FILE *f, const json_t *answer)
 {
 	const json_t *chain = json_object_get(answer, "chain");
@@ -106,36 +68,22 @@ static void write_chain(FILE *f, const json_t *answer)
 		fputs(json_string_value(json_array_get(chain, i)), f);
 }
 
-static enum rc target_write(
-        struct target *t, const json_t *answer, struct why *why)
-{
-	bool good;
-
-	write_chain(t->f, answer);
-	if (t->path == NULL)
-		return RC_OK;
-	good = fflush(t->f) == 0 && fchmod(fileno(t->f), 0644) == 0 &&
-	        fsync(fileno(t->f)) == 0;
-	good = fclose(t->f) == 0 && good;
-	t->f = NULL;
-	if (good && rename(t->part, t->path) == 0)
-		return RC_OK;
-	why_set(why, RC_IO, "%s: %s; get it by: mica cert show --pem %s",
-	        t->path, strerror(errno), json_text(answer, "serial"));
-	unlink(t->part);
-	return RC_IO;
-}
-
 static enum cli_exit show(
         const struct cli *cli, struct target *t, const json_t *answer)
 {
-	struct why why = WHY_NONE;
+	struct why why = WHY_NONE, longer;
 	enum rc rc = RC_OK;
 
-	if (t->path != NULL || !cli->json)
-		rc = target_write(t, answer, &why);
-	if (rc != RC_OK)
-		return cli_fail(cli, rc, &why);
+	if (t->path != NULL || !cli->json) {
+		write_chain(t->f, answer);
+		rc = target_keep(t, &why);
+	}
+	if (rc != RC_OK) {
+		(void)why_set(&longer, rc,
+		        "%s; get it by: mica cert show --pem %s", why.text,
+		        json_text(answer, "serial"));
+		return cli_fail(cli, rc, &longer);
+	}
 	if (cli->json)
 		print_json(answer);
 	else if (t->path != NULL)
@@ -158,7 +106,7 @@ enum cli_exit mica_cert_issue(struct cli *cli)
 		return cli_usage(cli, "--csr and --profile are needed");
 	rc = read_csr(cli_value(cli, OPT_CSR), &csr, &why);
 	if (rc == RC_OK)
-		rc = target_open(&target, cli_value(cli, OPT_OUT), &why);
+		rc = target_open(&target, cli_value(cli, OPT_OUT), true, &why);
 	if (rc == RC_OK && buf_cstr(&csr) == NULL)
 		rc = RC_NOMEM;
 	status = rc != RC_OK ? cli_fail(cli, rc, &why)

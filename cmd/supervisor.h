@@ -90,6 +90,8 @@ struct generation {
 	struct conf *conf;
 	int bundle_fd;
 	struct buf policy; /* packed, for the signer */
+	/* PROTO_KEY_LIST's body; empty: not yet */
+	struct buf signer_keys;
 	struct buf tls_spki, tls_key, tls_chain;
 	int tls_fd; /* -1 until the identity is complete */
 	struct responders responders;
@@ -168,6 +170,8 @@ void supervisor_signer_message(struct supervisor *s, const struct ipc_msg *msg);
 /* Tell the signer g's responders' keys, for each of which responders_key(g)
  * follows, and its policy; generation_signer_ready(g) follows. */
 void supervisor_send_policy(struct supervisor *s, struct generation *g);
+/* CONTROL_SIGNER_KEYS, where there are code keys and once all are known. */
+void code_keys_tell_keeper(struct generation *g);
 void supervisor_drop_policy(struct supervisor *s, uint32_t number);
 /* A new key for the responder of that index; responders_key(g) follows. */
 void supervisor_renew_responder(

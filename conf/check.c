@@ -67,9 +67,9 @@ static void default_profiles(struct load *l, struct conf_authority *a)
 	if (all == NULL)
 		return;
 	for (size_t i = 0; i < l->conf.n_profiles; i++)
-		all[i] = &l->conf.profiles[i];
+		if (!load_is_code(l, a, &l->conf.profiles[i]))
+			all[a->n_profiles++] = &l->conf.profiles[i];
 	a->profiles = all;
-	a->n_profiles = l->conf.n_profiles;
 }
 
 /* One URL below publish.url, where the authority lists none itself; an empty
@@ -303,19 +303,22 @@ static void check_profiles(struct load *l)
 	}
 }
 
+void load_check_grantee(struct load *l, const struct node *n)
+{
+	bool user = node_get(n, "user") != NULL;
+	bool group = node_get(n, "group") != NULL;
+
+	if (user && group)
+		node_error(l->errors, n,
+		        "has both user and group: give one of them");
+	else if (!user && !group && n->kind == NODE_MAP)
+		node_error(l->errors, n, "needs a user or a group");
+}
+
 static void check_access(struct load *l)
 {
-	for (size_t i = 0; i < l->conf.n_access; i++) {
-		const struct node *n = entry(l, "admin", "access", i);
-		bool user = node_get(n, "user") != NULL;
-		bool group = node_get(n, "group") != NULL;
-
-		if (user && group)
-			node_error(l->errors, n,
-			        "has both user and group: give one of them");
-		else if (!user && !group && n->kind == NODE_MAP)
-			node_error(l->errors, n, "needs a user or a group");
-	}
+	for (size_t i = 0; i < l->conf.n_access; i++)
+		load_check_grantee(l, entry(l, "admin", "access", i));
 }
 
 static bool may_issue(
@@ -361,6 +364,12 @@ static void check_label(struct load *l, const struct node *n, size_t i)
 	if (label->authority != NULL && label->authority->retired)
 		node_error(l->errors, node_get(n, "authority"),
 		        "authority \"%s\" is retired", label->authority->name);
+	else if (label->authority != NULL && label->profile != NULL &&
+	        load_is_code(l, label->authority, label->profile))
+		node_error(l->errors, node_get(n, "profile"),
+		        "authority \"%s\" issues profile \"%s\" to code keys "
+		        "alone",
+		        label->authority->name, label->profile->name);
 	else if (label->authority != NULL && label->profile != NULL &&
 	        !may_issue(label->authority, label->profile))
 		node_error(l->errors, node_get(n, "profile"),
@@ -459,6 +468,7 @@ void load_check(struct load *l)
 {
 	check_keys(l);
 	check_publish(l);
+	load_check_code(l);
 	check_authorities(l);
 	check_profiles(l);
 	check_access(l);

@@ -80,7 +80,8 @@ struct conf_authority { /* authorities.NAME */
 	struct conf_file certificate; /* PEM, one certificate */
 	struct conf_file chain;       /* PEM, issuer first; may be absent */
 	const struct conf_key *key;
-	const struct conf_profile **profiles; /* it may issue; default: all */
+	/* What it may issue; default: all but those of its code keys. */
+	const struct conf_profile **profiles;
 	size_t n_profiles;
 	const char **aia_urls; /* caIssuers; may be empty */
 	size_t n_aia_urls;
@@ -156,6 +157,22 @@ struct conf_profile { /* profiles.NAME */
 	int64_t renew_grace_s;        /* after expiry; 0 */
 	enum conf_new_key renew_new_key;
 	bool supersede; /* revoke the old certificate when renewed */
+};
+
+/* code.NAME: a key that signs firmware and software and nothing else. Under its
+ * authority, the profile is for keys of this kind alone. */
+struct conf_code {
+	const char *name;
+	const struct conf_key *key; /* no other's */
+	const struct conf_authority *authority;
+	const struct conf_profile *profile;
+	/* Whose certificates the key's are: a device's id, "code:NAME". */
+	const char *device;
+	uint32_t approvals; /* operators who must agree to a signature: 1, 2 */
+	/* Operators who may use it, beside admins; none: all. Its role means
+	 * nothing here. */
+	const struct conf_grantee *access;
+	size_t n_access;
 };
 
 struct conf_anchor { /* trust.NAME: a foreign CA that vouches for devices */
@@ -243,6 +260,8 @@ struct conf {
 	size_t n_authorities;
 	const struct conf_profile *profiles;
 	size_t n_profiles;
+	const struct conf_code *code;
+	size_t n_code;
 	const struct conf_anchor *anchors;
 	size_t n_anchors;
 	const struct conf_label *labels;

@@ -65,6 +65,13 @@ void load_option(struct load *l, const struct row *row, const struct node *n,
 void load_resolve(struct load *l);
 /* What the table cannot say: rules between options. */
 void load_check(struct load *l);
+/* Those of code keys; before the authorities' defaults are set. */
+void load_check_code(struct load *l);
+/* Is the profile, under that authority, for code keys alone? */
+bool load_is_code(const struct load *l, const struct conf_authority *a,
+        const struct conf_profile *p);
+/* An entry of a list of users and groups names one of them. */
+void load_check_grantee(struct load *l, const struct node *n);
 
 /* A file that the node names, read once; false (and a mistake) when it cannot
  * be had. */

@@ -122,6 +122,9 @@ static const struct collection collections[COLLECTION_COUNT] = {
 	[COLLECTION_PROFILES] = { "profiles.*", "profile",
 	        sizeof(struct conf_profile), offsetof(struct conf, profiles),
 	        offsetof(struct conf, n_profiles), true, false },
+	[COLLECTION_CODE] = { "code.*", "code key", sizeof(struct conf_code),
+	        offsetof(struct conf, code), offsetof(struct conf, n_code),
+	        true, false },
 	[COLLECTION_TRUST] = { "trust.*", "trust anchor",
 	        sizeof(struct conf_anchor), offsetof(struct conf, anchors),
 	        offsetof(struct conf, n_anchors), true, false },
@@ -135,6 +138,9 @@ static const struct collection collections[COLLECTION_COUNT] = {
 	        sizeof(struct conf_extension),
 	        offsetof(struct conf_profile, extensions),
 	        offsetof(struct conf_profile, n_extensions), false, false },
+	[COLLECTION_CODE_ACCESS] = { "code.*.access[]", "entry",
+	        sizeof(struct conf_grantee), offsetof(struct conf_code, access),
+	        offsetof(struct conf_code, n_access), false, false },
 };
 
 static const struct row rows[] = {

@@ -617,28 +617,43 @@ enum rc authorize_operator(struct authorizer *z, struct authorize *a)
 	return proceed(a);
 }
 
+static enum rc grant_system(struct authorizer *z, struct grant **out,
+        struct grant_spec *spec, const struct conf_authority *authority,
+        struct bytes spki, struct why *why)
+{
+	enum rc rc;
+
+	*out = NULL;
+	spec->authority = authorities_find(z->o.authorities, authority->name);
+	spec->credential.kind = CREDENTIAL_SYSTEM;
+	spec->requester = "system";
+	spec->deadline_us = clock_now_us() + GRANT_LIFE_S * 1000000ll;
+	spec->system = true;
+	if (spec->authority == NULL)
+		return why_set(
+		        why, RC_INTERNAL, "no authority %s", authority->name);
+	spec->authority_version = spec->authority->version;
+	rc = digest_sha256(z->digest, spki, spec->spki_hash);
+	return rc == RC_OK ? grant_make(out, spec, why) : rc;
+}
+
 enum rc authorize_system(struct authorizer *z, struct grant **out,
         const struct conf_authority *authority,
         const struct conf_profile *profile, struct bytes spki,
         const struct grant_names *names, struct why *why)
 {
-	struct grant_spec spec = {
-		.authority =
-		        authorities_find(z->o.authorities, authority->name),
-		.profile = profile,
-		.names = names,
-		.credential = { .kind = CREDENTIAL_SYSTEM },
-		.requester = "system",
-		.deadline_us = clock_now_us() + GRANT_LIFE_S * 1000000ll,
-		.system = true,
-	};
-	enum rc rc;
+	struct grant_spec spec = { .profile = profile, .names = names };
 
-	*out = NULL;
-	if (spec.authority == NULL)
-		return why_set(
-		        why, RC_INTERNAL, "no authority %s", authority->name);
-	spec.authority_version = spec.authority->version;
-	rc = digest_sha256(z->digest, spki, spec.spki_hash);
-	return rc == RC_OK ? grant_make(out, &spec, why) : rc;
+	return grant_system(z, out, &spec, authority, spki, why);
+}
+
+enum rc authorize_code(struct authorizer *z, struct grant **out,
+        const struct conf_code *code, uint64_t device_version,
+        struct bytes spki, struct why *why)
+{
+	struct grant_spec spec = { .profile = code->profile,
+		.device = code->device,
+		.device_version = device_version };
+
+	return grant_system(z, out, &spec, code->authority, spki, why);
 }

@@ -108,5 +108,10 @@ MUST_CHECK enum rc authorize_system(struct authorizer *z, struct grant **out,
         const struct conf_authority *authority,
         const struct conf_profile *profile, struct bytes spki,
         const struct grant_names *names, struct why *why);
+/* The same for a code key, whose certificates belong to its device as that was
+ * read (version 0: there is none yet). spki is the signer's by that name. */
+MUST_CHECK enum rc authorize_code(struct authorizer *z, struct grant **out,
+        const struct conf_code *code, uint64_t device_version,
+        struct bytes spki, struct why *why);
 
 #endif

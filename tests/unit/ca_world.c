@@ -237,7 +237,8 @@ enum rc world_policy_says(struct world *w, struct bytes tbs, int64_t now_s,
 	size_t n;
 
 	ck_assert_int_eq(
-	        policy_compile(&set, w->authorities, w->profiles, why), RC_OK);
+	        policy_compile(&set, w->conf, w->authorities, w->profiles, why),
+	        RC_OK);
 	items = policy_items(set, &n);
 	ck_assert_uint_ge(n, 1);
 	ck_assert_str_eq(items[0].key, "factory");

@@ -4,6 +4,8 @@
 #include "tests/unit/ca_world.h"
 #include "tests/unit/test_ca.h"
 #include <openssl/ocsp.h>
+#include <stdio.h>
+#include <string.h>
 
 #define PROFILES "  a: { keys: [p256], subject: { CN: x } }\n"
 #define SLACK_S 3600
@@ -27,8 +29,8 @@ static const struct proto_policy_item *compile(const char *extra, size_t *n)
 	struct why why = WHY_NONE;
 
 	world_profiles(&world, PROFILES, extra);
-	ck_assert_int_eq(
-	        policy_compile(&set, world.authorities, world.profiles, &why),
+	ck_assert_int_eq(policy_compile(&set, world.conf, world.authorities,
+	                         world.profiles, &why),
 	        RC_OK);
 	return policy_items(set, n);
 }
@@ -105,6 +107,49 @@ START_TEST(policy_lets_the_ca_key_answer_where_it_is_configured)
 }
 END_TEST
 
+START_TEST(policy_binds_code_certificates_to_the_key_they_are_for)
+{
+	static const char yaml[] =
+	        "keys: { k: { file: k }, fw: { file: fw } }\n"
+	        "authorities:\n"
+	        "  factory: { certificate: ca.pem, chain: root.pem, key: k,\n"
+	        "             ocsp: { key: ca } }\n"
+	        "profiles:\n"
+	        "  a: { keys: [p256], subject: { CN: x } }\n"
+	        "  c: { keys: [p256], subject: { CN: y }, eku: %s }\n"
+	        "code: { fw: { key: fw, authority: factory, profile: c } }\n";
+	const struct proto_policy_item *items;
+	struct why why = WHY_NONE;
+	char text[1024];
+	size_t n;
+
+	(void)snprintf(text, sizeof(text), yaml, "[code_signing]");
+	ck_assert_msg(world_load(&world, text, &why) == RC_OK, "%s", why.text);
+	ck_assert_int_eq(policy_compile(&set, world.conf, world.authorities,
+	                         world.profiles, &why),
+	        RC_OK);
+	items = policy_items(set, &n);
+	ck_assert_uint_eq(n, 2);
+	ck_assert_uint_eq(items[0].policy->n_shapes, 3); /* and the listener */
+	for (size_t i = 0; i < 3; i++) {
+		const struct tbs_shape *s = &items[0].policy->shapes[i];
+		bool code = bytes_eq(s->name, BYTES_LIT("c"));
+
+		ck_assert(bytes_eq(
+		        s->key_name, code ? BYTES_LIT("fw") : BYTES_NONE));
+	}
+	ck_assert_str_eq(items[1].key, "fw");
+	ck_assert_uint_eq(
+	        items[1].policy->purposes, SIGNER_PURPOSE_BIT(SIGNER_CODE));
+	ck_assert_uint_eq(items[1].policy->sig_alg.n, 0);
+	ck_assert(bytes_eq(items[1].policy->issuer, items[0].policy->issuer));
+	world_unload(&world);
+	(void)snprintf(text, sizeof(text), yaml, "[client_auth]");
+	ck_assert_int_eq(world_load(&world, text, &why), RC_CONFIG);
+	ck_assert_ptr_nonnull(strstr(why.text, "no code_signing in its eku"));
+}
+END_TEST
+
 TCase *test_ca_policy(void)
 {
 	TCase *t = tcase_create("policy");
@@ -113,5 +158,7 @@ TCase *test_ca_policy(void)
 	tcase_add_test(t, policy_names_the_issuer_as_ocsp_does);
 	tcase_add_test(t, policy_lets_the_responder_answer_and_nothing_else);
 	tcase_add_test(t, policy_lets_the_ca_key_answer_where_it_is_configured);
+	tcase_add_test(
+	        t, policy_binds_code_certificates_to_the_key_they_are_for);
 	return t;
 }

@@ -63,7 +63,7 @@ static const struct {
 	        "m.yaml:1:2: unknown key; known here: process, log, "
 	        "store, admin, approvals, approval_life, listen, limits, ocsp, "
 	        "keys, authorities, "
-	        "publish, profiles, trust, enroll\n" },
+	        "publish, profiles, code, trust, enroll\n" },
 	{ "utf8_only", "log: { level: \351 }\n",
 	        "m.yaml:1:16: is not YAML: invalid trailing UTF-8 octet\n" },
 	{ "no_nul", "log: { level: \"a\\0b\" }\n",
@@ -74,7 +74,7 @@ static const struct {
 	        "m.yaml:4:1: <<: unknown key; known here: process, "
 	        "log, store, admin, approvals, approval_life, listen, limits, "
 	        "ocsp, keys, "
-	        "authorities, publish, profiles, trust, enroll\n" },
+	        "authorities, publish, profiles, code, trust, enroll\n" },
 	{ "an_authority_is_needed", "",
 	        "m.yaml:1:1: authorities: is missing: at least one "
 	        "authority is needed\n" },
@@ -549,6 +549,48 @@ static const struct {
 	        "m.yaml:21:96: trust.u.identity: must be a subject "
 	        "attribute such as CN or serialNumber, or an OID, "
 	        "not \"5\"\n" },
+	{ "code_keys_are_nobody_elses",
+	        "keys: { k: { file: k }, c: { file: c } }\n"
+	        "authorities: { a: { certificate: a, key: k } }\n"
+	        "profiles: { p: { subject: { CN: x } } }\n"
+	        "code:\n"
+	        "  x: { key: k, authority: a, profile: p }\n"
+	        "  y: { key: c, authority: a, profile: p }\n"
+	        "  z: { key: c, authority: a, profile: p, device: code:y }\n",
+	        "m.yaml:5:13: code.x.key: key \"k\" is of authority \"a\": a "
+	        "key that signs code signs nothing else\n"
+	        "m.yaml:7:6: code.z: has the device of code.y\n"
+	        "m.yaml:7:13: code.z.key: key \"c\" is of code.y: each has "
+	        "its own\n" },
+	{ "code_profiles_are_nobody_elses",
+	        "keys: { k: { file: k }, c: { file: c } }\n"
+	        "authorities:\n"
+	        "  a: { certificate: a, key: k, profiles: [q, p] }\n"
+	        "  b: { certificate: b, key: k, retired: yes }\n"
+	        "profiles: { p: { subject: { CN: x } }, q: { subject: { CN: x "
+	        "} } }\n"
+	        "listen: { est: { authority: a } }\n"
+	        "code: { x: { key: c, authority: a, profile: p, access: [{}] "
+	        "} }\n",
+	        "m.yaml:7:45: code.x.profile: authority \"a\" may issue it to "
+	        "anyone: take it out of authorities.a.profiles\n"
+	        "m.yaml:7:57: code.x.access[0]: needs a user or a group\n" },
+	{ "code_profiles_are_not_for_labels",
+	        "keys: { k: { file: k }, c: { file: c } }\n"
+	        "authorities: { a: { certificate: a, key: k } }\n"
+	        "profiles: { p: { subject: { CN: x } } }\n"
+	        "code: { x: { key: c, authority: a, profile: p } }\n"
+	        "enroll: { est: [{ authority: a, profile: p }] }\n",
+	        "m.yaml:5:42: enroll.est[0].profile: authority \"a\" issues "
+	        "profile \"p\" to code keys alone\n" },
+	{ "code_is_not_certified_by_the_retired",
+	        "keys: { k: { file: k }, c: { file: c } }\n"
+	        "authorities:\n"
+	        "  a: { certificate: a, key: k }\n"
+	        "  b: { certificate: b, key: k, retired: yes }\n"
+	        "profiles: { p: { subject: { CN: x } } }\n"
+	        "code: { x: { key: c, authority: b, profile: p } }\n",
+	        "m.yaml:6:33: code.x.authority: authority \"b\" is retired\n" },
 	{ "long_names",
 	        MINIMAL "trust: { xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 	                "xxxxxxxxxxxxxxxxxxxxx: { certificates: a.pem, blah: "

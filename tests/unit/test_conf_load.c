@@ -50,6 +50,8 @@ static const char everything[] =
         "  two: { file: sub/two.key }\n"
         "  three: { uri: 'pkcs11:token=t;object=o', module: /m.so,\n"
         "    pin: 'credential:p', sessions: 9, padding: pss }\n"
+        "  four: { file: four.key }\n"
+        "  five: { file: five.key }\n"
         "authorities:\n"
         "  alpha: { certificate: alpha.pem, key: two }\n"
         "  beta:\n"
@@ -98,6 +100,16 @@ static const char everything[] =
         "    renew:\n"
         "      { from: 50.5%, grace: 3d, new_key: required, supersede: yes }\n"
         "  bare: { san: { uri: x }, validity: never, renew: { from: 2d } }\n"
+        "  firm: { subject: { CN: x }, eku: [code_signing] }\n"
+        "code:\n"
+        "  boot:\n"
+        "    key: four\n"
+        "    authority: alpha\n"
+        "    profile: firm\n"
+        "    device: Boot 1\n"
+        "    approvals: 2\n"
+        "    access: [{ user: 7 }, { group: 8 }]\n"
+        "  app: { key: five, authority: alpha, profile: firm }\n"
         "trust:\n"
         "  acme: { certificates: acme.pem, identity: CN }\n"
         "  bcme: { certificates: alpha.pem }\n"
@@ -260,7 +272,7 @@ START_TEST(keys_authorities_and_anchors_land)
 	const struct conf_authority *b = conf_authority(c, "beta");
 	const struct conf_authority *d;
 
-	ck_assert_uint_eq(c->n_keys, 3);
+	ck_assert_uint_eq(c->n_keys, 5);
 	ck_assert_str_eq(c->keys[0].name, "one");
 	ck_assert_str_eq(c->keys[0].file, "one.key");
 	ck_assert_str_eq(c->keys[0].passphrase_file, "one.pass");
@@ -348,6 +360,33 @@ START_TEST(names_of_a_profile_land)
 	ck_assert(p->san_critical);
 	ck_assert(conf_profile(c, "bare")->san_critical); /* no subject */
 	ck_assert(!conf_profile(c, "other")->san_critical);
+	conf_free(c);
+}
+END_TEST
+
+START_TEST(code_keys_land)
+{
+	struct conf *c = load(everything);
+	const struct conf_authority *a = conf_authority(c, "alpha");
+	const struct conf_code *k = c->code;
+
+	ck_assert_uint_eq(c->n_code, 2);
+	ck_assert_str_eq(k[0].name, "boot");
+	ck_assert_ptr_eq(k[0].key, &c->keys[3]);
+	ck_assert_ptr_eq(k[0].authority, a);
+	ck_assert_ptr_eq(k[0].profile, conf_profile(c, "firm"));
+	ck_assert_str_eq(k[0].device, "Boot 1");
+	ck_assert_uint_eq(k[0].approvals, 2);
+	ck_assert_uint_eq(k[0].n_access, 2);
+	ck_assert_uint_eq(k[0].access[0].id, 7);
+	ck_assert(k[0].access[1].is_group);
+	ck_assert_str_eq(k[1].device, "code:app");
+	ck_assert_uint_eq(k[1].approvals, 1);
+	ck_assert_uint_eq(k[1].n_access, 0);
+	/* Every profile but theirs. */
+	ck_assert_uint_eq(a->n_profiles, 3);
+	for (size_t i = 0; i < a->n_profiles; i++)
+		ck_assert_ptr_ne(a->profiles[i], k[0].profile);
 	conf_free(c);
 }
 END_TEST
@@ -676,6 +715,7 @@ void test_conf_load(Suite *suite)
 	tcase_add_test(t, urls_follow_from_publish_url_where_none_are_given);
 	tcase_add_test(t, keys_authorities_and_anchors_land);
 	tcase_add_test(t, names_of_a_profile_land);
+	tcase_add_test(t, code_keys_land);
 	tcase_add_test(t, extensions_of_a_profile_land);
 	tcase_add_test(t, times_and_rules_of_a_profile_land);
 	tcase_add_test(t, labels_land);

@@ -1,0 +1,331 @@
+"""Code signatures: mica sign, judged by openssl cms, certtool and BouncyCastle."""
+
+import os
+import pwd
+import re
+import resource
+import shutil
+import subprocess
+
+from harness import Ca, Skip, need, run, wait_for
+
+KINDS = {"p256": "p256", "p384": "p384", "ed": "ed25519", "rsa": "rsa3072",
+         "pss": "rsa3072"}
+DIGESTS = {"p256": "sha256", "p384": "sha384", "ed": "sha512",
+           "rsa": "sha256", "pss": "sha256"}
+
+
+def edit(kinds=("p256",), more="", access=""):
+    """Code keys of those kinds, under the profile that mica init writes."""
+    def change(text):
+        text = text.replace(
+            "keys:\n  issuing:", "keys:\n" + "".join(
+                f"  code-{k}: {{ file: code-{k}.key"
+                f"{', padding: pss' if k == 'pss' else ''} }}\n"
+                for k in kinds) +
+            "  issuing:", 1)
+        text = re.sub(r"(code-signing:\n    keys: )\[[^]]*\]",
+                      r"\1[p256, p384, ed25519, rsa3072]", text)
+        text = text.replace("access: []\n", f"access: [{access}]\n", 1)
+        return text + "\ncode:\n" + "".join(
+            f"  {k}: {{ key: code-{k}, authority: factory, "
+            f"profile: code-signing{more} }}\n" for k in kinds)
+    return change
+
+
+class Signing(Ca):
+    """A daemon with code keys, and a file to sign."""
+
+    def __init__(self, build, kinds=("p256",), more="", access=""):
+        super().__init__(build, edit=edit(kinds, more, access))
+        self.kinds = kinds
+        for k in kinds:
+            key = os.path.join(self.home, "keys", f"code-{k}.key")
+            run(self.bin("mica-signer"), "--ceremony", "make-key", "--out",
+                key, "--type", KINDS[k])
+            st = os.stat(os.path.join(self.home, "keys", "issuing.key"))
+            os.chown(key, st.st_uid, st.st_gid)
+        self.file = self.path("firmware.bin")
+        with open(self.file, "wb") as f:
+            f.write(os.urandom(100000))
+
+    def up(self):
+        self.start()
+        wait_for("certificates of the code keys", lambda: all(
+            k.get("serial") for k in self.json("code", "list")["code"]))
+        return self
+
+    def sign(self, *argv, check=True):
+        return self.mica("sign", *argv, check=check)
+
+    def good(self, file, p7s, *more):
+        return run(self.bin("mica"), "sign", "--verify", file, p7s, "--ca",
+                   self.root, *more, check=False)
+
+    def audit(self):
+        return run("strings", "-n", "6", os.path.join(
+            self.home, "store", "data.mdb")).stdout
+
+
+def openssl_verify(c, file, p7s, *more):
+    return run("openssl", "cms", "-verify", "-binary", "-inform", "DER",
+               "-in", p7s, "-content", file, "-CAfile", c.root, "-purpose",
+               "any", "-out", os.devnull, *more, check=False)
+
+
+def test_signatures_are_verified_by_openssl(build):
+    kinds = ("p256", "p384", "rsa", "pss")
+    with Signing(build, kinds).up() as c:
+        for k in kinds:
+            p7s = c.path(f"{k}.p7s")
+            out = c.sign(c.file, "--key", k, "-o", p7s).stdout
+            assert "signed by " + k in out, out
+            r = openssl_verify(c, c.file, p7s)
+            assert r.returncode == 0, (k, r.stderr)
+            r = c.good(c.file, p7s)
+            assert r.returncode == 0 and "good: signed by" in r.stdout, r
+            text = run("openssl", "cms", "-cmsout", "-print", "-noout",
+                       "-inform", "DER", "-in", p7s).stdout
+            assert f"algorithm: {DIGESTS[k]}" in text, text
+            for attr in ("contentType", "messageDigest", "signingTime",
+                         "signingCertificateV2", "1.2.840.113549.1.9.52"):
+                assert attr in text, (attr, text)
+
+
+def test_ed25519_signatures_follow_rfc_8419(build):
+    """OpenSSL 3.0 reads them and does not verify them: the signature over the
+    attributes is checked by its pkeyutl."""
+    with Signing(build, ("ed",)).up() as c:
+        p7s, leaf = c.path("ed.p7s"), c.path("leaf.pem")
+        c.sign(c.file, "-o", p7s)
+        assert c.good(c.file, p7s).returncode == 0
+        text = run("openssl", "cms", "-cmsout", "-print", "-noout", "-inform",
+                   "DER", "-in", p7s).stdout
+        assert "algorithm: sha512" in text and "ED25519" in text, text
+        with open(p7s, "rb") as f:
+            der = f.read()
+        parsed = run("openssl", "asn1parse", "-inform", "DER", "-in",
+                     p7s).stdout
+        # signedAttrs: the [0] after digestAlgorithm, inside SignerInfo; the
+        # signature is the last OCTET STRING.
+        at = [re.match(r" *(\d+):d=(\d+) +hl=(\d+) l= *(\d+) (\w+): (.*)",
+                       line) for line in parsed.splitlines()]
+        at = [m for m in at if m]
+        attrs = [m for m in at if m[2] == "5" and "cont [ 0 ]" in m[6]][-1]
+        begin, n = int(attrs[1]), int(attrs[3]) + int(attrs[4])
+        with open(c.path("attrs"), "wb") as f:
+            f.write(b"\x31" + der[begin + 1:begin + n])
+        last = [m for m in at if "OCTET STRING" in m[6]][-1]
+        begin = int(last[1]) + int(last[3])
+        with open(c.path("sig"), "wb") as f:
+            f.write(der[begin:begin + int(last[4])])
+        key = c.json("code", "list")["code"][0]
+        with open(leaf, "w") as f:
+            f.write(key["certificate"])
+        run("openssl", "x509", "-in", leaf, "-pubkey", "-noout", "-out",
+            c.path("pub"))
+        run("openssl", "pkeyutl", "-verify", "-pubin", "-inkey",
+            c.path("pub"), "-rawin", "-in", c.path("attrs"), "-sigfile",
+            c.path("sig"))
+
+
+def test_signatures_are_verified_by_certtool(build):
+    need("certtool")
+    with Signing(build, ("p256", "rsa")).up() as c:
+        for k in ("p256", "rsa"):
+            p7s = c.path(f"{k}.pem")
+            c.sign(c.file, "--key", k, "--pem", "-o", p7s)
+            r = run("certtool", "--p7-verify", "--infile", p7s,
+                    "--load-data", c.file, "--load-ca-certificate", c.root,
+                    check=False)
+            assert r.returncode == 0, (k, r.stdout, r.stderr)
+            assert c.good(c.file, p7s).returncode == 0
+
+
+def test_what_is_not_good_is_told(build):
+    with Signing(build).up() as c:
+        p7s = c.file + ".p7s"
+        c.sign(c.file)
+        with open(c.file, "rb") as f:
+            data = bytearray(f.read())
+        data[4711] ^= 1
+        other = c.path("tampered")
+        with open(other, "wb") as f:
+            f.write(data)
+        assert openssl_verify(c, other, p7s).returncode != 0
+        r = c.good(other, p7s)
+        assert r.returncode == 5 and "the file was changed" in r.stderr, r
+        with open(p7s, "rb") as f:
+            cms = bytearray(f.read())
+        cms[-1] ^= 1
+        broken = c.path("broken.p7s")
+        with open(broken, "wb") as f:
+            f.write(cms)
+        r = c.good(c.file, broken)
+        assert r.returncode == 5, r
+        # Another root, another time.
+        run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+            "-keyout", c.path("k"), "-out", c.path("root"), "-subj",
+            "/CN=Other", "-days", "2")
+        r = run(c.bin("mica"), "sign", "--verify", c.file, p7s, "--ca",
+                c.path("root"), check=False)
+        assert r.returncode == 5 and "issuer" in r.stderr, r
+        r = c.good(c.file, p7s, "--at", "2001-01-01")
+        assert r.returncode == 5 and "not yet valid" in r.stderr, r
+        assert c.good(c.file, c.path("nothing")).returncode == 1
+        assert c.good(c.file, c.file).returncode == 5
+
+
+def test_a_certificate_for_something_else_is_not_good(build):
+    with Signing(build).up() as c:
+        key, csr = c.key("client"), c.csr("client", "/CN=client")
+        c.mica("cert", "issue", "--csr", c.path("client.csr"), "--profile",
+               "sensor", "--device", "client", "--out", c.path("client.pem"))
+        run("openssl", "cms", "-sign", "-binary", "-in", c.file, "-signer",
+            c.path("client.pem"), "-inkey", key, "-certfile",
+            os.path.join(c.home, "ca", "issuing.pem"), "-outform", "DER",
+            "-out", c.path("p7s"))
+        assert openssl_verify(c, c.file, c.path("p7s")).returncode == 0
+        r = c.good(c.file, c.path("p7s"))
+        assert r.returncode == 5 and "not for code signing" in r.stderr, r
+
+
+def test_nothing_is_written_over_unless_asked(build):
+    with Signing(build).up() as c:
+        c.sign(c.file)
+        r = c.sign(c.file, check=False)
+        assert r.returncode == 1 and "exists" in r.stderr, r
+        c.sign(c.file, "--force")
+        assert openssl_verify(c, c.file, c.file + ".p7s").returncode == 0
+        # Standard input to standard output.
+        with open(c.file, "rb") as f:
+            out = subprocess.run(
+                [c.bin("mica"), "--config", c.conf, "sign", "-"], stdin=f,
+                stdout=subprocess.PIPE, check=True).stdout
+        with open(c.path("stdin.p7s"), "wb") as f:
+            f.write(out)
+        assert openssl_verify(c, c.file, c.path("stdin.p7s")).returncode == 0
+        r = c.sign(c.file, "--digest", "sha512", "--force", check=False)
+        assert r.returncode == 1 and "signs sha256" in r.stderr, r
+        c.sign(c.file, "--digest", "sha256", "--force")
+        r = c.sign(c.path("missing"), check=False)
+        assert r.returncode == 1 and "No such file" in r.stderr, r
+        assert not os.path.exists(c.path("missing.p7s"))
+
+
+def test_a_large_file_is_streamed(build):
+    with Signing(build).up() as c:
+        big = c.path("big")
+        with open(big, "wb") as f:
+            f.truncate(1 << 30)
+        r = subprocess.run(
+            [c.bin("mica"), "--config", c.conf, "sign", big],
+            preexec_fn=lambda: resource.setrlimit(
+                resource.RLIMIT_AS, (256 << 20, 256 << 20))
+            if "san" not in build else None,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            check=False)
+        assert r.returncode == 0, r
+        assert c.good(big, big + ".p7s").returncode == 0
+
+
+def test_what_is_signed_is_on_record(build):
+    with Signing(build).up() as c:
+        c.sign(c.file)
+        digest = run("sha256sum", c.file).stdout.split()[0]
+        with open(c.file + ".p7s", "rb") as f:
+            cms = run("sha256sum", c.file + ".p7s").stdout.split()[0]
+            assert f.read(1) == b"\x30"
+        text = c.audit()
+        assert "code.begin" in text and "code.sign" in text
+        assert f"sha256 {digest}" in text and "firmware.bin" in text
+        assert f"CMS of sha256 {cms}" in text
+        assert c.metrics()["mica_code_signatures_total"] == 1
+
+
+def test_a_certificate_is_kept_and_a_revoked_one_is_not_replaced(build):
+    with Signing(build).up() as c:
+        first = c.json("code", "list")["code"][0]
+        assert first["device"] == "code:p256"
+        c.stop()
+        c.start()
+        wait_for("the certificate", lambda: c.json(
+            "code", "list")["code"][0].get("serial"))
+        assert c.json("code", "list")["code"][0]["serial"] == first["serial"]
+        c.mica("revoke", "--serial", first["serial"], "--reason",
+               "keyCompromise")
+        r = c.sign(c.file, check=False)
+        assert r.returncode == 1 and "revoked" in r.stderr, r
+        assert not os.path.exists(c.file + ".p7s")
+        c.stop()
+        c.start()
+        wait_for("its failure", lambda: "revoked" in c.json(
+            "code", "list")["code"][0].get("failure", ""))
+
+
+def test_a_suspended_code_key_signs_no_more(build):
+    with Signing(build).up() as c:
+        c.mica("device", "suspend", "code:p256")
+        r = c.sign(c.file, check=False)
+        assert r.returncode == 1 and "held" in r.stderr, r
+        c.mica("device", "resume", "code:p256")
+        c.sign(c.file)
+
+
+def test_nobody_else_gets_such_a_certificate(build):
+    with Signing(build).up() as c:
+        c.key("mine")
+        c.csr("mine", "/CN=code:p256")
+        r = c.mica("cert", "issue", "--csr", c.path("mine.csr"), "--profile",
+                   "code-signing", "--device", "mine", check=False)
+        assert r.returncode == 1 and "no authority issues" in r.stderr, r
+
+
+def test_two_must_agree(build):
+    other = pwd.getpwnam("nobody")
+    if os.getuid() != 0:
+        raise Skip("needs root, to be two operators")
+    need("runuser")
+    with Signing(build, more=", approvals: 2",
+                 access="{ user: nobody, role: operator }").up() as c:
+        r = c.sign(c.file, check=False)
+        assert r.returncode == 4, r
+        number = re.search(r"approve (\d+)", r.stderr)[1]
+        r = c.sign(c.file, check=False)
+        assert r.returncode == 4 and f"approve {number}" in r.stderr, r
+        r = c.mica("approval", "approve", number, check=False)
+        assert r.returncode == 1, r
+        mica = c.path("mica")
+        shutil.copy(c.bin("mica"), mica)
+        os.chmod(mica, 0o755)
+        shown = run("runuser", "-u", other.pw_name, "--", mica, "--socket",
+                    os.path.join(c.home, "admin.sock"), "approval",
+                    "approve", number).stdout
+        assert run("sha256sum", c.file).stdout.split()[0] in shown, shown
+        # Of that file alone, and once.
+        with open(c.path("other"), "wb") as f:
+            f.write(b"another")
+        assert c.sign(c.path("other"), check=False).returncode == 4
+        c.sign(c.file)
+        assert c.good(c.file, c.file + ".p7s").returncode == 0
+        assert c.sign(c.file, "--force", check=False).returncode == 4
+
+
+def test_who_may_sign(build):
+    if os.getuid() != 0:
+        raise Skip("needs root, to be another user")
+    need("runuser")
+    with Signing(build, access="{ user: nobody, role: auditor }, "
+                 "{ user: daemon, role: operator }",
+                 more=", access: [{ user: bin }]").up() as c:
+        mica = c.path("mica")
+        shutil.copy(c.bin("mica"), mica)
+        os.chmod(mica, 0o755)
+        for user, clause in (("nobody", "is auditor"),
+                             ("daemon", "not in code.p256.access"),
+                             ("sys", "has no role")):
+            r = run("runuser", "-u", user, "--", mica, "--socket",
+                    os.path.join(c.home, "admin.sock"), "sign", c.file,
+                    "-o", "-", check=False)
+            assert r.returncode == 1 and clause in r.stderr, (user, r)
+        c.sign(c.file)
