@@ -24,10 +24,13 @@ static const struct cli_command commands[] = {
 	{ "init", NULL,
 	        "DIR [--name NAME] [--est ADDR:PORT] [--est-name HOST]... "
 	        "[--http ADDR:PORT] [--metrics ADDR:PORT] "
-	        "[--root CERT | --root-passphrase-file FILE]",
+	        "[--root CERT | --root-passphrase-file FILE] "
+	        "[--hsm --module PATH --pin-file FILE [--token LABEL] "
+	        "[--root-hsm]]",
 	        "make a root, an issuing CA and a configuration in DIR",
 	        O(NAME) | O(EST) | O(EST_NAME) | O(HTTP) | O(METRICS) |
-	                O(ROOT) | O(ROOT_PASSPHRASE_FILE),
+	                O(ROOT) | O(ROOT_PASSPHRASE_FILE) | O(HSM) | O(MODULE) |
+	                O(PIN_FILE) | O(TOKEN) | O(ROOT_HSM),
 	        1, 1, mica_init },
 	{ "status", NULL, "", "the daemon's processes, store and warnings", 0,
 	        0, 0, mica_status },
@@ -186,6 +189,7 @@ static const struct option options[OPT_COUNT] = {
 	[OPT_FILE] = { "file", required_argument, NULL, 0 },
 	[OPT_FORCE] = { "force", no_argument, NULL, 0 },
 	[OPT_FROM] = { "from", required_argument, NULL, 0 },
+	[OPT_HSM] = { "hsm", no_argument, NULL, 0 },
 	[OPT_HTTP] = { "http", required_argument, NULL, 0 },
 	[OPT_INVALID_SINCE] = { "invalid-since", required_argument, NULL, 0 },
 	[OPT_IP] = { "ip", required_argument, NULL, 0 },
@@ -205,6 +209,7 @@ static const struct option options[OPT_COUNT] = {
 	[OPT_REASON] = { "reason", required_argument, NULL, 0 },
 	[OPT_REVOKED] = { "revoked", required_argument, NULL, 0 },
 	[OPT_ROOT] = { "root", required_argument, NULL, 0 },
+	[OPT_ROOT_HSM] = { "root-hsm", no_argument, NULL, 0 },
 	[OPT_ROOT_PASSPHRASE_FILE] = { "root-passphrase-file",
 	        required_argument, NULL, 0 },
 	[OPT_SERIAL] = { "serial", required_argument, NULL, 0 },
@@ -212,6 +217,7 @@ static const struct option options[OPT_COUNT] = {
 	[OPT_STORE] = { "store", required_argument, NULL, 0 },
 	[OPT_SUBJECT] = { "subject", required_argument, NULL, 0 },
 	[OPT_TO] = { "to", required_argument, NULL, 0 },
+	[OPT_TOKEN] = { "token", required_argument, NULL, 0 },
 	[OPT_TRANSCRIPT] = { "transcript", required_argument, NULL, 0 },
 	[OPT_TYPE] = { "type", required_argument, NULL, 0 },
 	[OPT_URI] = { "uri", required_argument, NULL, 0 },

@@ -11,8 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CONF_CREDENTIAL "credential:"
-
 static const char *text_of(const struct node *map, const char *key)
 {
 	const struct node *n = map != NULL && map->kind == NODE_MAP
@@ -72,9 +70,9 @@ static bool place_pin(const struct cli *cli, const char *folder,
         const char *pin, char out[CEREMONY_PATH_BYTES])
 {
 	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
-	size_t n = strlen(CONF_CREDENTIAL);
+	size_t n = strlen(CONF_CREDENTIAL_PREFIX);
 
-	if (pin == NULL || strncmp(pin, CONF_CREDENTIAL, n) != 0)
+	if (pin == NULL || strncmp(pin, CONF_CREDENTIAL_PREFIX, n) != 0)
 		return place(cli, folder, pin, out);
 	return credentials == NULL ||
 	        snprintf(out, CEREMONY_PATH_BYTES, "%s/%s", credentials,
@@ -84,14 +82,10 @@ static bool place_pin(const struct cli *cli, const char *folder,
 static bool read_token_key(const struct cli *cli, const char *folder,
         const struct node *root, const struct node *key, struct key_conf *out)
 {
-	const char *module = text_of(key, "module");
-
 	find_user(root, out);
 	return snprintf(out->key, sizeof(out->key), "%s", text_of(key, "uri")) <
 	        (int)sizeof(out->key) &&
-	        snprintf(out->module, sizeof(out->module), "%s",
-	                module != NULL ? module : "") <
-	        (int)sizeof(out->module) &&
+	        place(cli, "", text_of(key, "module"), out->module) &&
 	        place_pin(cli, folder, text_of(key, "pin"), out->secret);
 }
 

@@ -100,27 +100,7 @@ static enum cli_exit read_options(
 			return cli_usage(cli,
 			        "--est-name %s: not a host name or address",
 			        in->est_names[i]);
-	return CLI_OK;
-}
-
-static enum rc read_passphrase(
-        struct init *in, const char *path, struct why *why)
-{
-	FILE *f = fopen(path, "re");
-	char *got = NULL;
-
-	if (f != NULL)
-		got = fgets(in->passphrase, sizeof(in->passphrase), f);
-	if (f == NULL || (got == NULL && ferror(f)))
-		why_set(why, RC_IO, "%s: %s", path, strerror(errno));
-	if (f != NULL)
-		fclose(f);
-	if (f == NULL)
-		return RC_IO;
-	in->passphrase[strcspn(in->passphrase, "\n")] = '\0';
-	return got != NULL && in->passphrase[0] != '\0'
-	        ? RC_OK
-	        : why_set(why, RC_MALFORMED, "%s: no passphrase in it", path);
+	return init_token_options(cli, in);
 }
 
 static enum rc passphrase(
@@ -128,11 +108,11 @@ static enum rc passphrase(
 {
 	_Static_assert(sizeof(in->passphrase) > TOKEN_TEXT_CHARS, "fits");
 
-	if (in->root_file != NULL)
+	if (in->root_file != NULL || in->token.has_root)
 		return RC_OK;
 	if (cli_given(cli, OPT_ROOT_PASSPHRASE_FILE))
-		return read_passphrase(
-		        in, cli_value(cli, OPT_ROOT_PASSPHRASE_FILE), why);
+		return init_read_line(cli_value(cli, OPT_ROOT_PASSPHRASE_FILE),
+		        in->passphrase, "passphrase", why);
 	token_make(in->passphrase); /* 128 bits that can be written down */
 	in->passphrase_made = true;
 	return RC_OK;
@@ -200,7 +180,7 @@ static enum rc write_config(struct init *in, struct why *why)
 	if (rc == RC_OK)
 		rc = check_config(in, buf_bytes(&yaml), why);
 	if (rc == RC_OK)
-		rc = init_write(in, "mica.yaml", buf_bytes(&yaml), why);
+		rc = init_write(in, "mica.yaml", 0644, buf_bytes(&yaml), why);
 	buf_free(&yaml);
 	return rc;
 }
@@ -231,21 +211,46 @@ static void show_json(const struct init *in)
 	if (in->root_file != NULL)
 		json_object_set_new(o, "request",
 		        json_sprintf("%s/issuing.req.pem", in->dir));
+	else if (in->token.has_root)
+		json_object_set_new(o, "root_key", json_string(in->token.root));
 	else
 		json_object_set_new(o, "root_key",
 		        json_sprintf("%s/root/root.key", in->dir));
+	if (in->token.module != NULL)
+		json_object_set_new(
+		        o, "issuing_key", json_string(in->token.issuing));
 	if (in->passphrase_made)
 		json_object_set_new(
 		        o, "root_passphrase", json_string(in->passphrase));
 	print_json_new(o);
 }
 
-static void show_online(const struct init *in)
+static void show_issuing_key(const struct init *in)
 {
 	const char *d = in->dir;
 
-	printf("%s/ca/issuing.pem   the CA that issues; its key is in keys/\n",
+	if (in->token.module == NULL) {
+		printf("%s/keys             the issuing CA's key\n", d);
+		return;
+	}
+	printf("%s  the issuing CA's key, which the token made and keeps\n",
+	        in->token.issuing);
+	printf("%s/keys             the token's PIN\n", d);
+	printf("%s/issuing.key.transcript  the proof, for witnesses to sign\n",
 	        d);
+}
+
+static void show_root_key(const struct init *in)
+{
+	const char *d = in->dir;
+
+	if (in->token.has_root) {
+		printf("%s  the root's key, in the token\n", in->token.root);
+		printf("%s/root.key.transcript  the proof, for witnesses to "
+		       "sign\n",
+		        d);
+		return;
+	}
 	printf("%s/root/root.key    the root's key, encrypted\n", d);
 	if (in->passphrase_made)
 		printf("\nThe root key's passphrase, shown this once:\n\n"
@@ -258,11 +263,10 @@ static void show_online(const struct init *in)
 	        d);
 }
 
-static void show_offline(const struct init *in)
+static void show_request(const struct init *in)
 {
 	const char *d = in->dir;
 
-	printf("%s/keys             the issuing CA's key\n", d);
 	printf("%s/issuing.req.pem  the request for its certificate\n", d);
 	printf("\nTake the request to the machine that has the root's key:\n"
 	       "    mica authority sign issuing.req.pem --out issuing.pem "
@@ -279,10 +283,13 @@ static void show(const struct init *in)
 
 	printf("%s/mica.yaml        the configuration\n", d);
 	printf("%s/ca/root.pem      what devices and services trust\n", d);
+	if (in->root_file == NULL)
+		printf("%s/ca/issuing.pem   the CA that issues\n", d);
+	show_issuing_key(in);
 	if (in->root_file != NULL)
-		show_offline(in);
+		show_request(in);
 	else
-		show_online(in);
+		show_root_key(in);
 	printf("\nStart the CA:  micad -c %s/mica.yaml\n", d);
 }
 
@@ -296,6 +303,19 @@ static void hold_signals(bool on)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
 	sigprocmask(on ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+/* Files are gone again. A key in a token stays: it is not ours to say that it is
+ * the one that was just made. */
+static enum cli_exit failed(const struct cli *cli, const struct init *in,
+        enum rc rc, const struct why *why)
+{
+	if (in->token.module != NULL && rc != RC_EXISTS)
+		fprintf(stderr,
+		        "mica: look into token %s for keys that were made "
+		        "before this failed\n",
+		        in->token.label);
+	return cli_fail(cli, rc, why);
 }
 
 enum cli_exit mica_init(struct cli *cli)
@@ -320,14 +340,17 @@ enum cli_exit mica_init(struct cli *cli)
 	if (rc == RC_OK)
 		rc = passphrase(cli, &in, &why);
 	if (rc == RC_OK)
+		rc = init_token_pin(cli, &in, &why);
+	if (rc == RC_OK)
 		rc = make_all(&in, &why);
 	if (rc != RC_OK)
-		status = cli_fail(cli, rc, &why);
+		status = failed(cli, &in, rc, &why);
 	else if (cli->json)
 		show_json(&in);
 	else
 		show(&in);
 	bytes_wipe(in.passphrase, sizeof(in.passphrase));
+	bytes_wipe(in.token.pin, sizeof(in.token.pin));
 	fflush(stdout);
 	hold_signals(false);
 	return status;

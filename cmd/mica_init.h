@@ -7,6 +7,15 @@
 
 #define INIT_PATH_BYTES 4096
 #define INIT_PASSPHRASE_MAX_BYTES 1024
+#define INIT_URI_BYTES 512
+
+/* The token that makes keys and keeps them. */
+struct init_token {
+	const char *module, *label; /* module NULL: keys are files */
+	bool has_root;              /* the root's key, too */
+	char issuing[INIT_URI_BYTES], root[INIT_URI_BYTES];
+	char pin[INIT_PASSPHRASE_MAX_BYTES + 1];
+};
 
 struct init {
 	const char *dir;
@@ -18,6 +27,7 @@ struct init {
 	bool passphrase_made;
 	/* A root that is kept elsewhere: its certificate. NULL: make one. */
 	const char *root_file;
+	struct init_token token;
 	bool as_root; /* the keys get an owner of their own: */
 	uid_t signer_uid;
 	gid_t signer_gid;
@@ -34,13 +44,22 @@ void init_template(struct buf *out, const struct init *in);
 MUST_CHECK enum rc init_folders(struct init *in, struct why *why);
 /* A file in i->work. */
 MUST_CHECK enum rc init_write(const struct init *in, const char *name,
-        struct bytes content, struct why *why);
+        mode_t mode, struct bytes content, struct why *why);
 /* The keys' owner; then all of it to where it belongs, or nothing. */
 MUST_CHECK enum rc init_settle(struct init *in, struct why *why);
 /* Remove what init_folders() and all others made, unless it was settled. */
 void init_clean(const struct init *in);
 /* "WORK/name"; out holds INIT_PATH_BYTES. */
 const char *init_path(const struct init *in, const char *name, char *out);
+
+/* --hsm and what belongs to it. CLI_USAGE was said. */
+enum cli_exit init_token_options(struct cli *cli, struct init *in);
+/* The PIN, out of its file. Errors: RC_IO RC_MALFORMED. */
+MUST_CHECK enum rc init_token_pin(
+        const struct cli *cli, struct init *in, struct why *why);
+/* The first line of a file; out holds INIT_PASSPHRASE_MAX_BYTES + 1. */
+MUST_CHECK enum rc init_read_line(
+        const char *path, char *out, const char *what, struct why *why);
 
 /* Keys and certificates, by mica-signer --ceremony. */
 MUST_CHECK enum rc init_ceremony(const struct init *in, struct why *why);

@@ -9,31 +9,56 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What is made only if: */
+enum only {
+	ALWAYS,
+	ROOT_FILE,  /* there is a root's key in a file */
+	ROOT_AWAY,  /* the root is kept elsewhere */
+	TOKEN,      /* the issuing key is in a token */
+	TOKEN_ROOT, /* and the root's, too */
+};
+
 /* In the order of moving: with mica.yaml it is a CA. */
 static const struct part {
 	const char *name;
 	mode_t mode; /* of a folder; 0: a file */
-	/* Only with a root that is kept elsewhere, or only without one */
-	bool offline, online;
+	enum only only;
 } parts[] = {
-	{ "ca", 0755, false, false },
-	{ "keys", 0700, false, false },
-	{ "root", 0700, false, true },
-	{ "issuing.req.pem", 0, true, false },
-	{ "issuing.req.pem.transcript", 0, true, false },
-	{ "mica.yaml", 0, false, false },
+	{ "ca", 0755, ALWAYS },
+	{ "keys", 0700, ALWAYS },
+	{ "root", 0700, ROOT_FILE },
+	{ "root.key.transcript", 0, TOKEN_ROOT },
+	{ "issuing.key.transcript", 0, TOKEN },
+	{ "issuing.req.pem", 0, ROOT_AWAY },
+	{ "issuing.req.pem.transcript", 0, ROOT_AWAY },
+	{ "mica.yaml", 0, ALWAYS },
 };
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
 
 /* What may stand in them when it is cleaned up. */
 static const char *const files[] = { "ca/root.pem", "ca/issuing.pem",
-	"keys/issuing.key", "root/root.key", "issuing.req.pem",
-	"issuing.req.pem.transcript", "mica.yaml" };
+	"keys/issuing.key", "keys/hsm.pin", "root/root.key", "issuing.req.pem",
+	"issuing.req.pem.transcript", "issuing.key.transcript",
+	"root.key.transcript", "mica.yaml" };
 #define FILES (sizeof(files) / sizeof(files[0]))
 
 static bool is_made(const struct init *in, const struct part *p)
 {
-	return in->root_file != NULL ? !p->online : !p->offline;
+	bool away = in->root_file != NULL, token = in->token.module != NULL;
+
+	switch (p->only) {
+	case ALWAYS:
+		return true;
+	case ROOT_FILE:
+		return !away && !in->token.has_root;
+	case ROOT_AWAY:
+		return away;
+	case TOKEN:
+		return token;
+	case TOKEN_ROOT:
+		return in->token.has_root;
+	}
+	return false;
 }
 
 static enum rc failed(const char *path, struct why *why)
@@ -106,12 +131,12 @@ enum rc init_folders(struct init *in, struct why *why)
 	return rc;
 }
 
-enum rc init_write(const struct init *in, const char *name,
+enum rc init_write(const struct init *in, const char *name, mode_t mode,
         struct bytes content, struct why *why)
 {
 	char path[INIT_PATH_BYTES];
 	int fd = open(init_path(in, name, path),
-	        O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	        O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	bool good = fd >= 0;
 
 	while (good && content.n > 0) {
@@ -128,7 +153,10 @@ enum rc init_write(const struct init *in, const char *name,
 
 static enum rc give_keys(const struct init *in, struct why *why)
 {
-	static const char *const names[] = { "keys/issuing.key", "keys" };
+	const char *const names[] = {
+		in->token.module != NULL ? "keys/hsm.pin" : "keys/issuing.key",
+		"keys"
+	};
 	char path[INIT_PATH_BYTES];
 
 	for (size_t i = 0; in->as_root && i < 2; i++)

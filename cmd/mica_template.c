@@ -27,9 +27,6 @@ static const char head[] =
 
 static const char middle[] =
         "\n"
-        "keys:\n"
-        "  issuing: { file: issuing.key }\n"
-        "\n"
         "authorities:\n"
         "  factory: { certificate: ca/issuing.pem, chain: ca/root.pem, key: "
         "issuing }\n"
@@ -91,6 +88,20 @@ static const char profiles[] =
         "    - { label: \"\", authority: factory, profile: sensor, allow: "
         "[token, renewal] }\n";
 
+static void put_keys(struct buf *out, const struct init *in)
+{
+	buf_add_str(out, "\nkeys:\n");
+	if (in->token.module == NULL)
+		buf_add_str(out, "  issuing: { file: issuing.key }\n");
+	else
+		buf_addf(out,
+		        "  issuing:\n"
+		        "    uri: \"%s\"\n"
+		        "    module: \"%s\"\n"
+		        "    pin: hsm.pin\n",
+		        in->token.issuing, in->token.module);
+}
+
 void init_template(struct buf *out, const struct init *in)
 {
 	buf_add_str(out, head);
@@ -103,6 +114,7 @@ void init_template(struct buf *out, const struct init *in)
 	        "  http: { address: \"%s\" }\n"
 	        "  metrics: { address: \"%s\" }\n",
 	        in->http, in->metrics);
+	put_keys(out, in);
 	buf_add_str(out, middle);
 	buf_addf(out, profiles, in->name);
 }

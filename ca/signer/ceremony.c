@@ -145,12 +145,12 @@ static enum rc write_root_transcript(const struct args *a,
 
 	transcript_begin(&t, "mica-signer", "mica ceremony: a root is made");
 	transcript_section(&t, "Key");
-	transcript_line(&t, "Where:", "%s", a->key);
+	transcript_file(&t, "Where:", a->key);
 	if (!a->module)
 		transcript_line(&t, "Encrypted:", "%s",
 		        a->passphrase_fd >= 0 ? "by a passphrase" : "no");
 	transcript_key(&t, key->spki);
-	transcript_line(&t, "Written to:", "%s", a->out);
+	transcript_file(&t, "Written to:", a->out);
 	transcript_cert(&t, "Certificate (DER; PEM below)", der);
 	rc = transcript_end(&t);
 	if (!rc)
@@ -291,7 +291,8 @@ static const struct operation {
 	{ "make-key", BIT(OPT_OUT) | BIT(OPT_TYPE), BIT(OPT_PASSPHRASE_FD),
 	        make_key },
 	{ "create-key", BIT(OPT_KEY) | BIT(OPT_MODULE) | BIT(OPT_TYPE),
-	        KEY_MAY | BIT(OPT_DECRYPT) | BIT(OPT_TRANSCRIPT),
+	        KEY_MAY | BIT(OPT_DECRYPT) | BIT(OPT_TRANSCRIPT) |
+	                BIT(OPT_QUIET),
 	        ceremony_create_key },
 	{ "root",
 	        BIT(OPT_KEY) | BIT(OPT_SUBJECT) | BIT(OPT_VALIDITY) |

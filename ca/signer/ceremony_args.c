@@ -36,6 +36,7 @@ static const struct option options[] = {
 	{ "issuer-module", required_argument, NULL, OPT_ISSUER_MODULE },
 	{ "decrypt", no_argument, NULL, OPT_DECRYPT },
 	{ "as", required_argument, NULL, OPT_AS },
+	{ "quiet", no_argument, NULL, OPT_QUIET },
 	{ NULL, 0, NULL, 0 },
 };
 

@@ -31,6 +31,7 @@ enum ceremony_option {
 	OPT_ISSUER_MODULE,
 	OPT_DECRYPT,
 	OPT_AS,
+	OPT_QUIET,
 	OPT_COUNT,
 };
 #define BIT(id) (UINT32_C(1) << (id))

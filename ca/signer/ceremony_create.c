@@ -78,7 +78,7 @@ static enum rc tell(const struct args *a, const struct made *m,
 
 	describe(&text, a, m, key);
 	rc = text.failed;
-	if (!rc) {
+	if (!rc && !(a->given & BIT(OPT_QUIET))) {
 		(void)fwrite(text.p, 1, text.n, stdout);
 		(void)fflush(stdout);
 	}

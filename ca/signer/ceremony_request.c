@@ -24,9 +24,9 @@ static enum rc write_request_transcript(const struct args *a,
 	transcript_begin(&t, "mica-signer",
 	        "mica ceremony: request for a CA's certificate");
 	transcript_section(&t, "Key");
-	transcript_line(&t, "Where:", "%s", a->key);
+	transcript_file(&t, "Where:", a->key);
 	transcript_key(&t, key->spki);
-	transcript_line(&t, "Written to:", "%s", a->out);
+	transcript_file(&t, "Written to:", a->out);
 	transcript_request(&t, "Request (DER; PEM below)", der);
 	rc = transcript_end(&t);
 	if (!rc)

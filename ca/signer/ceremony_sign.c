@@ -110,7 +110,7 @@ static void describe(struct buf *t, const struct args *a, const struct work *w)
 	transcript_name(t, "Subject:", o->subject);
 	transcript_key(t, o->subject_spki);
 	transcript_sha256(t, "Request SHA-256:", buf_bytes(&w->csr.der));
-	transcript_line(t, "Request file:", "%s", a->request);
+	transcript_file(t, "Request file:", a->request);
 	transcript_time(t, "Valid from:", o->not_before_s);
 	transcript_time(t, "Valid until:", o->not_after_s);
 	if (w->cut)
@@ -123,7 +123,7 @@ static void describe(struct buf *t, const struct args *a, const struct work *w)
 	transcript_line(t, "It may sign:", "certificates, CRLs");
 	transcript_section(t, "By");
 	transcript_name(t, "Issuer:", ca_issuer_subject(w->issuer));
-	transcript_line(t, "Issuer's key:", "%s", a->issuer_key);
+	transcript_file(t, "Issuer's key:", a->issuer_key);
 	transcript_key(t, vault_at(w->vault, 0)->spki);
 	transcript_sha256(t, "Certificate SHA-256:", ca_issuer_der(w->issuer));
 }
@@ -167,7 +167,7 @@ static enum rc write_sign_transcript(const struct args *a, const struct work *w,
 	describe(&t, a, w);
 	transcript_line(&t, "Confirmed:", "%s",
 	        a->given & BIT(OPT_YES) ? "--yes was given" : "yes was typed");
-	transcript_line(&t, "Written to:", "%s", a->out);
+	transcript_file(&t, "Written to:", a->out);
 	transcript_request(
 	        &t, "Request (DER; PEM below)", buf_bytes(&w->csr.der));
 	transcript_cert(&t, "Certificate (DER; PEM below)", der);

@@ -14,6 +14,7 @@
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define TITLE_COLUMNS 20
@@ -65,6 +66,15 @@ void transcript_line(struct buf *t, const char *title, const char *fmt, ...)
 	(void)vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	add_line(t, title, bytes_str(text));
+}
+
+void transcript_file(struct buf *t, const char *title, const char *path)
+{
+	bool is_uri = bytes_starts(bytes_str(path), BYTES_LIT("pkcs11:"));
+	const char *slash = strrchr(path, '/');
+
+	transcript_line(
+	        t, title, "%s", !is_uri && slash != NULL ? slash + 1 : path);
 }
 
 void transcript_name(struct buf *t, const char *title, struct bytes name)

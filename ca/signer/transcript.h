@@ -17,6 +17,8 @@ void transcript_section(struct buf *t, const char *title);
 /* "title: text" */
 void transcript_line(struct buf *t, const char *title, const char *fmt, ...)
         PRINTF_LIKE(3, 4);
+/* A file's name without its folders, which mean nothing elsewhere; a URI whole. */
+void transcript_file(struct buf *t, const char *title, const char *path);
 /* A Name in DER, as RFC 4514 text. */
 void transcript_name(struct buf *t, const char *title, struct bytes name);
 void transcript_time(struct buf *t, const char *title, int64_t time_s);

@@ -5,7 +5,7 @@ import os
 import re
 import tempfile
 
-from harness import run
+from harness import Ca, run
 from softhsm import Token
 from test_ceremony import check_transcript
 
@@ -148,3 +148,52 @@ def test_a_root_and_an_authority_live_in_tokens(build):
             "-out", path("crl.pem"))
         run("openssl", "verify", "-x509_strict", "-crl_check", "-CRLfile",
             path("crl.pem"), "-CAfile", path("root.pem"), path("issuing.pem"))
+
+
+def with_token(t, *more):
+    return ("--hsm", "--module", t.module, "--pin-file", t.pin, *more)
+
+
+def test_a_ca_is_made_in_a_token_and_serves_from_it(build):
+    with Token() as t, Ca(build, init=with_token(t)) as c:
+        assert not os.path.exists(os.path.join(c.home, "keys", "issuing.key"))
+        check_transcript(os.path.join(c.home, "issuing.key.transcript"),
+                         "CKA_NEVER_EXTRACTABLE    true")
+        mode = os.stat(os.path.join(c.home, "keys", "hsm.pin")).st_mode
+        assert mode & 0o777 == 0o600
+        t.give()
+        assert "never extractable" in private_keys(t)["issuing"]
+        c.start()
+        for kind in ("p256", "ed25519"):
+            _, pem = c.device("meter-" + kind, kind)
+            c.verify(pem)
+        # Certified again by a ceremony while the daemon has the token open.
+        request = c.path("again.pem")
+        c.mica("authority", "request", "factory", "--out", request)
+        run("openssl", "req", "-in", request, "-noout", "-verify")
+
+
+def test_the_root_can_be_in_the_token_too(build):
+    with Token() as t, Ca(build, init=with_token(t, "--root-hsm")) as c:
+        assert not os.path.exists(os.path.join(c.home, "root"))
+        t.give()
+        assert sorted(private_keys(t)) == ["issuing", "root"]
+        run("openssl", "verify", "-x509_strict", "-CAfile", c.root,
+            os.path.join(c.home, "ca", "issuing.pem"))
+        c.start()
+        _, pem = c.device("meter-1")
+        c.verify(pem)
+
+
+def test_init_in_a_token_leaves_nothing_behind_when_it_fails(build):
+    with Token() as t, tempfile.TemporaryDirectory() as folder:
+        home = os.path.join(folder, "ca")
+        wrong = os.path.join(folder, "wrong")
+        with open(wrong, "w") as f:
+            f.write("0000\n")
+        p = run(os.path.join(build, "mica"), "init", home, "--hsm",
+                "--module", t.module, "--pin-file", wrong, check=False)
+        assert p.returncode == 1 and "CKR_PIN" in p.stderr, p.stderr
+        assert not os.path.exists(home)
+        t.give()
+        assert private_keys(t) == {}
