@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "ca/crl_file.h"
+#include "ca/crl_look.h"
 #include "ca/crl_scopes.h"
 #include "ca/tbs_check.h"
 #include <fcntl.h>
@@ -34,6 +34,9 @@ struct crl_plan {
 	struct store_status_row rows[STORE_ROWS_MAX];
 	uint64_t position; /* of the feed, up to which it was read */
 	bool feeding, stopping;
+	struct crl_look look;
+	struct crl_look_item *look_items; /* room for all */
+	bool looking, looked;
 };
 
 /* --- files */
@@ -65,24 +68,54 @@ static void tell(struct crl_plan *p, const struct crl_scope *s, int fd)
 	p->o.published(p->o.ctx, &published);
 }
 
-static void find_file(struct crl_plan *p, struct crl_scope *s)
+static void looked_at(struct crl_plan *p, const struct crl_look_item *item)
 {
-	struct why why = WHY_NONE;
-	int fd;
+	struct crl_scope *s = item->ctx;
 
-	if (s->crl.number == 0)
-		return;
-	fd = openat(p->o.dir, s->name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (crl_file_matches(fd, &s->crl, &why) == RC_OK) {
-		remember_file(s, fd);
-		tell(p, s, fd);
-	} else {
+	s->unseen = false;
+	if (item->fd >= 0) {
+		remember_file(s, item->fd);
+		tell(p, s, item->fd);
+		(void)close(item->fd);
+	} else if (item->why.text[0] != '\0') {
 		log_event(LOG_WARN, "crl.changed", "file", s->name, "why",
-		        why.text, NULL);
+		        item->why.text, NULL);
 	}
-	(void)close(fd);
+}
+
+static void on_looked(struct crl_look *look)
+{
+	struct crl_plan *p = look->ctx;
+	bool first = !p->looked;
+
+	p->looking = false;
+	p->looked = true;
+	for (size_t i = 0; i < look->n; i++)
+		looked_at(p, &look->items[i]);
+	if (first && p->o.looked != NULL)
+		p->o.looked(p->o.ctx);
+}
+
+/* At what is unseen. Until that is known no CRL is begun. */
+static void look(struct crl_plan *p)
+{
+	struct crl_look *l = &p->look;
+
+	*l = (struct crl_look){ .loop = p->o.loop,
+		.dir = p->o.dir,
+		.items = p->look_items,
+		.done = on_looked,
+		.ctx = p };
+	for (size_t i = 0; i < p->scopes.n; i++) {
+		struct crl_scope *s = &p->scopes.list[i];
+
+		if (s->unseen)
+			l->items[l->n++] = (struct crl_look_item){
+				.name = s->name, .crl = s->crl, .ctx = s
+			};
+	}
+	p->looking = true;
+	crl_look_begin(l);
 }
 
 /* In a hand-over two keepers are at work for a while: what the other has made
@@ -97,8 +130,8 @@ static bool adopt(struct crl_plan *p, struct crl_scope *s)
 		return false;
 	s->crl = last.crl;
 	s->made_mono_us = s->regular_mono_us = clock_mono_us();
-	find_file(p, s);
-	return s->standing;
+	s->unseen = true;
+	return true;
 }
 
 /* What readers see is still what was put there. */
@@ -359,7 +392,7 @@ static void make_next(struct crl_plan *p)
 	int64_t now_s = clock_now_s(), mono_us = clock_mono_us();
 	struct crl_scope *s;
 
-	if (p->stopping || p->making != NULL)
+	if (p->stopping || p->looking || p->making != NULL)
 		return;
 	s = pick(p, now_s, mono_us);
 	if (s != NULL)
@@ -480,14 +513,20 @@ bool crl_plan_at(struct crl_plan *p, size_t i, struct crl_plan_row *out)
 void crl_plan_tick(struct crl_plan *p)
 {
 	int64_t now_s = clock_now_s(), mono_us = clock_mono_us();
+	bool unseen = false;
 
-	if (p->stopping)
+	if (p->stopping || p->looking)
 		return;
 	read_feed(p);
 	for (size_t i = 0; i < p->scopes.n; i++) {
-		check_file(p, &p->scopes.list[i]);
-		check_late(&p->scopes.list[i], now_s, mono_us);
+		struct crl_scope *s = &p->scopes.list[i];
+
+		check_file(p, s);
+		check_late(s, now_s, mono_us);
+		unseen |= s->unseen;
 	}
+	if (unseen)
+		look(p);
 	set_metrics(p);
 	make_next(p);
 }
@@ -504,7 +543,7 @@ void crl_plan_stop(struct crl_plan *p)
 
 bool crl_plan_busy(const struct crl_plan *p)
 {
-	return p->making != NULL || p->feeding;
+	return p->making != NULL || p->feeding || p->looking;
 }
 
 size_t crl_plan_want(struct crl_plan *p, const char *authority)
@@ -561,15 +600,22 @@ enum rc crl_plan_new(
 	rc = crl_scopes_read(&p->scopes, o->store, o->authorities, why);
 	if (rc == RC_OK)
 		rc = crl_maker_new(&p->maker, &mo);
+	if (rc == RC_OK) {
+		p->look_items = calloc(p->scopes.n + 1, sizeof(*p->look_items));
+		rc = p->look_items == NULL ? RC_NOMEM : RC_OK;
+	}
 	if (rc != RC_OK) {
 		crl_plan_free(p);
 		return rc;
 	}
 	for (size_t i = 0; i < p->scopes.n; i++) {
-		p->scopes.list[i].regular_mono_us = clock_mono_us();
-		find_file(p, &p->scopes.list[i]);
+		struct crl_scope *s = &p->scopes.list[i];
+
+		s->regular_mono_us = clock_mono_us();
+		s->unseen = s->crl.number != 0;
 	}
 	begin_feed(p);
+	look(p);
 	*out = p;
 	return RC_OK;
 }
@@ -580,5 +626,6 @@ void crl_plan_free(struct crl_plan *p)
 		return;
 	crl_maker_free(p->maker);
 	crl_scopes_free(&p->scopes);
+	free(p->look_items);
 	free(p);
 }

@@ -29,11 +29,13 @@ struct crl_plan_opts {
 	int dir;                 /* of published files; borrowed */
 	const char *actor;       /* borrowed */
 	void (*published)(void *ctx, const struct crl_published *p);
+	/* What stood there at first is known, and was told. May be NULL. */
+	void (*looked)(void *ctx);
 	void *ctx;
 };
 
-/* Looks at what stands there, reading all of it, and tells what is good by
- * published(). Errors: RC_NOMEM RC_TOOBIG, and the store's. */
+/* Begins to look at what stands there, reading all of it, and tells what is good
+ * by published(), before it makes anything. Errors: RC_NOMEM RC_TOOBIG, and the store's. */
 MUST_CHECK enum rc crl_plan_new(
         struct crl_plan **out, const struct crl_plan_opts *o, struct why *why);
 /* Not while crl_plan_busy(). NULL is a no-op. */

@@ -2,10 +2,9 @@
 
 #include "base/clock.h"
 #include "base/ipc.h"
+#include "base/thread.h"
 #include "ca/crl_file.h"
 #include "ca/signer/proto.h"
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,28 +137,13 @@ static void on_worked(void *ctx)
 		m->then(m);
 }
 
-/* Signals are the loop's: the thread blocks them all. */
-static int create_thread(struct crl_maker *m)
-{
-	sigset_t all, before;
-	int err;
-
-	(void)sigfillset(&all);
-	err = pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (err != 0)
-		return err;
-	err = pthread_create(&m->thread, NULL, thread_main, m);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return err;
-}
-
 static void in_thread(struct crl_maker *m, work_fn *work, loop_fn *then)
 {
 	m->work = work;
 	m->then = then;
 	m->work_why = WHY_NONE;
 	m->worked = (struct loop_task){ .fn = on_worked, .ctx = m };
-	m->joinable = create_thread(m) == 0;
+	m->joinable = thread_begin(&m->thread, thread_main, m) == 0;
 	if (m->joinable)
 		return;
 	m->work_rc = why_set(&m->work_why, RC_UNAVAILABLE,

@@ -26,6 +26,7 @@ struct crl_scope {
 	int64_t ends_s;       /* of all that it covers */
 	/* For the plan: */
 	bool standing; /* its file is what is on record */
+	bool unseen;   /* that is still to be found out */
 	uint64_t inode;
 	int64_t file_us;           /* the file's change time */
 	uint64_t changed_position; /* of the last change that concerns it */

@@ -30,6 +30,14 @@ static void on_published(void *ctx, const struct crl_published *p)
 	buf_free(&b);
 }
 
+/* Files are read by a thread meanwhile, and the loop answers. */
+static void on_looked(void *ctx)
+{
+	struct runtime *r = ctx;
+
+	loop_stop(r->loop);
+}
+
 /* What a keeper that died left half written: no other is at work. */
 static void remove_leftovers(void)
 {
@@ -58,9 +66,13 @@ enum rc crls_new(struct crl_plan **out, struct runtime *r, struct why *why)
 		.dir = CHILD_FD_PUBLISH,
 		.actor = r->actor,
 		.published = on_published,
+		.looked = on_looked,
 		.ctx = r };
+
+	enum rc rc;
 
 	if (r->args->daemon_start)
 		remove_leftovers();
-	return crl_plan_new(out, &o, why);
+	rc = crl_plan_new(out, &o, why);
+	return rc == RC_OK ? loop_run(r->loop) : rc;
 }

@@ -6,7 +6,8 @@
 #include "ca/crl_plan.h"
 #include "cmd/runtime.h"
 
-/* Errors: those of crl_plan_new(). */
+/* Runs the loop until what stands there was handed on: workers that start then
+ * serve it. Errors: those of crl_plan_new(). */
 MUST_CHECK enum rc crls_new(
         struct crl_plan **out, struct runtime *r, struct why *why);
 

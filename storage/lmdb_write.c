@@ -3,8 +3,8 @@
 #include "storage/lmdb.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "base/log.h"
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -517,28 +517,13 @@ static void completion_run(void *ctx)
 		free(c);
 }
 
-/* Signals are the loop's: the writer blocks them all. */
-static int create_writer(struct db *db)
-{
-	sigset_t all, before;
-	int err;
-
-	(void)sigfillset(&all);
-	err = pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (err != 0)
-		return err;
-	err = pthread_create(&db->writer, NULL, writer_main, db);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return err;
-}
-
 /* Not before the first write: a sandbox that its owner enters after opening
  * holds for the threads that are made later. */
 static enum rc writer_run(struct db *db, struct why *why)
 {
 	if (db->writer_runs)
 		return RC_OK;
-	if (create_writer(db) != 0)
+	if (thread_begin(&db->writer, writer_main, db) != 0)
 		return why_set(why, RC_UNAVAILABLE, "no thread to write with");
 	db->writer_runs = true;
 	return RC_OK;

@@ -36,6 +36,8 @@ static void open_plan(void)
 	enum rc rc = crl_plan_new(&plan, &o, &why);
 
 	ck_assert_msg(rc == RC_OK, "%s", why.text);
+	while (crl_plan_busy(plan))
+		crl_turn();
 }
 
 static void begin_with(const char *extra)
