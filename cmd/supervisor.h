@@ -19,8 +19,11 @@
 /* Third death in so many seconds: the listening sockets close meanwhile. */
 #define DEATHS_MAX 3
 #define DEATHS_WINDOW_S 10
+/* From then on this long, and doubled, between two tries. The third of those
+ * still falls into the window, and an HSM that is back after an hour is used
+ * within 5 s. */
 #define BACKOFF_FIRST_MS 1000
-#define BACKOFF_MAX_MS 30000
+#define BACKOFF_MAX_MS 4000
 #define DEAD_SLOTS_MAX 1024
 #define CREDENTIALS_MAX 64
 /* The processes of a supervisor that was killed end a moment after it, and hold
