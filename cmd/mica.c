@@ -119,6 +119,15 @@ static const struct cli_command commands[] = {
 	        O(OUT) | O(REVOKED) | O(VALIDITY) | O(KEY) | O(FILE) |
 	                O(ROOT_PASSPHRASE_FILE),
 	        0, 0, mica_authority_crl },
+	{ "authority", "roll",
+	        "NAME [--name NEW] [--type p256] [--validity 10y] "
+	        "[--key FILE] [--file CERT] [--root-passphrase-file FILE] "
+	        "[--yes]",
+	        "make its next generation: key, certificate, cross "
+	        "certificates",
+	        O(NAME) | O(TYPE) | O(VALIDITY) | O(KEY) | O(FILE) |
+	                O(ROOT_PASSPHRASE_FILE) | O(YES),
+	        1, 1, mica_authority_roll },
 	{ "authority", "revoke", "NAME --reason R",
 	        "it issues nothing more, for good; status goes on", O(REASON),
 	        1, 1, mica_authority_revoke },

@@ -182,9 +182,7 @@ enum cli_exit mica_authority_root(struct cli *cli)
 
 /* --- request */
 
-/* The subject of the certificate at path, as ATTRIBUTE=VALUE texts one behind
- * the other in out, each with its NUL. */
-static enum rc subject_of(const char *path, struct buf *out, struct why *why)
+enum rc authority_subject(const char *path, struct buf *out, struct why *why)
 {
 	struct buf pem = BUF_INIT(2 * PEM_DER_MAX_BYTES);
 	struct buf der = BUF_INIT(PEM_DER_MAX_BYTES);
@@ -229,8 +227,8 @@ static enum rc add_request_subject(struct ceremony *c, const struct cli *cli,
 		return why_set(why, RC_NOTFOUND,
 		        "--subject: which? There is no certificate yet at %s",
 		        conf->certificate);
-	rc = why_prefix(why, subject_of(conf->certificate, texts, why), "%s",
-	        conf->certificate);
+	rc = why_prefix(why, authority_subject(conf->certificate, texts, why),
+	        "%s", conf->certificate);
 	for (size_t at = 0; rc == RC_OK && at < texts->n;
 	        at += strlen((const char *)texts->p + at) + 1)
 		ceremony_add(c, "--subject", (const char *)texts->p + at);

@@ -22,6 +22,10 @@ MUST_CHECK enum rc key_conf_read(const struct cli *cli, const char *name,
 MUST_CHECK enum rc key_conf_add(
         struct ceremony *c, const struct key_conf *conf, struct why *why);
 
+/* Likewise where that key signs: --issuer-key and what goes with it. */
+MUST_CHECK enum rc key_conf_add_issuer(
+        struct ceremony *c, const struct key_conf *conf, struct why *why);
+
 /* Likewise of an authority. */
 struct authority_conf {
 	char certificate[CEREMONY_PATH_BYTES], chain[CEREMONY_PATH_BYTES];
@@ -35,6 +39,10 @@ MUST_CHECK enum rc authority_conf_read(const struct cli *cli, const char *name,
  */
 bool authority_conf_path(
         const struct cli *cli, const char *path, char out[CEREMONY_PATH_BYTES]);
+/* The subject of the certificate at path, as ATTRIBUTE=VALUE texts one behind
+ * the other in out, each with its NUL. RC_IO RC_MALFORMED RC_TOOBIG */
+MUST_CHECK enum rc authority_subject(
+        const char *path, struct buf *out, struct why *why);
 /* The transcript of what goes to path: --transcript, or beside path. Static to
  * out. RC_TOOBIG */
 MUST_CHECK enum rc authority_transcript(const struct cli *cli, const char *path,

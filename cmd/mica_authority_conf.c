@@ -182,14 +182,18 @@ enum rc authority_conf_read(const struct cli *cli, const char *name,
 	return rc;
 }
 
-enum rc key_conf_add(
-        struct ceremony *c, const struct key_conf *conf, struct why *why)
+struct source_options {
+	const char *key, *module, *secret_fd;
+};
+
+static enum rc add_source(struct ceremony *c, const struct key_conf *conf,
+        const struct source_options *as, struct why *why)
 {
 	int fd = -1;
 
-	ceremony_add(c, "--key", conf->key);
+	ceremony_add(c, as->key, conf->key);
 	if (conf->module[0] != '\0')
-		ceremony_add(c, "--module", conf->module);
+		ceremony_add(c, as->module, conf->module);
 	if (conf->as[0] != '\0')
 		ceremony_add(c, "--as", conf->as);
 	if (conf->secret[0] != '\0') {
@@ -200,8 +204,26 @@ enum rc key_conf_add(
 	} else if (conf->module[0] != '\0') {
 		fd = ceremony_ask("PIN", conf->key);
 	}
-	ceremony_add_fd(c, "--passphrase-fd", fd);
+	ceremony_add_fd(c, as->secret_fd, fd);
 	return RC_OK;
+}
+
+enum rc key_conf_add(
+        struct ceremony *c, const struct key_conf *conf, struct why *why)
+{
+	static const struct source_options options = { "--key", "--module",
+		"--passphrase-fd" };
+
+	return add_source(c, conf, &options, why);
+}
+
+enum rc key_conf_add_issuer(
+        struct ceremony *c, const struct key_conf *conf, struct why *why)
+{
+	static const struct source_options options = { "--issuer-key",
+		"--issuer-module", "--issuer-passphrase-fd" };
+
+	return add_source(c, conf, &options, why);
 }
 
 enum rc authority_transcript(const struct cli *cli, const char *path,
