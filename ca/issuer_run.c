@@ -189,8 +189,7 @@ static enum rc assemble(struct job *job, struct bytes signature)
 
 	f->key = job->key;
 	f->der = buf_bytes(&job->der);
-	f->supersede = grant_profile(job->grant)->supersede &&
-	        grant_credential(job->grant)->kind == CREDENTIAL_OWN;
+	f->supersede_after_s = grant_profile(job->grant)->supersede_after_s;
 	if (rc == RC_OK)
 		rc = digest_sha256(job->issuer->digest, f->der, f->cert_hash);
 	return rc;

@@ -8,6 +8,7 @@
 #include "cmd/responder_certs.h"
 #include "cmd/refusal_audit.h"
 #include "cmd/runtime.h"
+#include "cmd/superseded.h"
 #include "cmd/tls_identity.h"
 #include "enroll/code_keys.h"
 #include "net/http.h"
@@ -45,6 +46,7 @@ struct keeper {
 	bool floor_told;
 	int64_t floor_s; /* what the supervisor was told last */
 	struct refusal_audit *refusals;
+	struct superseded *superseded;
 	struct approvals *approvals;
 };
 
@@ -314,6 +316,7 @@ static void on_tick(void *ctx)
 		metric_set(k->r.metrics, METRIC_STORE_HALTED, stat.halted);
 		health_set_store(k->health, &stat);
 		tell_floor(k, stat.clock_floor_us / 1000000);
+		superseded_tick(k->superseded, &stat);
 	}
 	abandon_next(k);
 	refusal_audit_tick(k->refusals);
@@ -335,7 +338,8 @@ static void finish(void *ctx)
 	if (k->flushed && issuer_pending(k->r.issuer) == 0 && !k->abandoning &&
 	        !refusal_audit_busy(k->refusals) &&
 	        !approvals_busy(k->approvals) && !code_keys_busy(k->code) &&
-	        !crl_plan_busy(k->crls) && admin_pending(k->admin) == 0)
+	        !superseded_busy(k->superseded) && !crl_plan_busy(k->crls) &&
+	        admin_pending(k->admin) == 0)
 		loop_stop(k->r.loop);
 	else
 		loop_timer_set_ms(k->pending, 20);
@@ -411,6 +415,8 @@ static enum rc open_all(
 	if (rc == RC_OK)
 		rc = refusal_audit_new(&k->refusals, &k->r);
 	if (rc == RC_OK)
+		rc = superseded_new(&k->superseded, &k->r);
+	if (rc == RC_OK)
 		rc = approvals_new(&k->approvals, &k->r);
 	if (rc == RC_OK)
 		rc = loop_timer_new(&k->tick, k->r.loop, on_tick, k);
@@ -455,6 +461,7 @@ int keeper_run(const struct child_args *args)
 	loop_timer_free(k->pending);
 	runtime_close(&k->r);
 	refusal_audit_free(k->refusals);
+	superseded_free(k->superseded);
 	approvals_free(k->approvals);
 	free(k);
 	return clean ? 0 : 1;

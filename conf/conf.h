@@ -156,7 +156,8 @@ struct conf_profile { /* profiles.NAME */
 	uint32_t renew_from_permille; /* … of the validity; 66% is 660 */
 	int64_t renew_grace_s;        /* after expiry; 0 */
 	enum conf_new_key renew_new_key;
-	bool supersede; /* revoke the old certificate when renewed */
+	/* So long after a renewal the old certificate is revoked; 0: never. */
+	int64_t supersede_after_s;
 };
 
 /* code.NAME: a key that signs firmware and software and nothing else. Under its

@@ -342,6 +342,14 @@ static void check_expiry(struct checker *c, struct bytes value)
 		fault(c, "its certificate ends at another time");
 }
 
+static void check_supersede(struct checker *c, struct bytes value)
+{
+	struct rec_issue body;
+
+	(void)value;
+	(void)index_body(c, 8, &body);
+}
+
 static void check_key(struct checker *c, struct bytes value)
 {
 	struct rec_issue body;
@@ -538,6 +546,7 @@ static enum rc db_check(
 	walk_tree(&c, TREE_ABANDONED, check_abandoned);
 	walk_tree(&c, TREE_REVOKED, check_revoked);
 	walk_tree(&c, TREE_EXPIRY, check_expiry);
+	walk_tree(&c, TREE_SUPERSEDE, check_supersede);
 	walk_tree(&c, TREE_KEY, check_key);
 	walk_tree(&c, TREE_DEVICE_CERT, check_device_cert);
 	walk_tree(&c, TREE_DEVICE, check_device);

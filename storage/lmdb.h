@@ -38,6 +38,7 @@ enum tree {
 	TREE_SHARD,     /* key_scope_listed() -> as TREE_REVOKED */
 	TREE_CRL,       /* authority, shard -> store_crl */
 	TREE_APPROVAL,  /* closed (0 or 1), id -> store_approval */
+	TREE_SUPERSEDE, /* due_s, sequence -> nothing */
 	TREE_COUNT
 };
 
@@ -178,6 +179,12 @@ void batch_turn_device(struct batch *b, struct rec_device *r,
 void batch_new_device(struct batch *b, struct rec_device *r, const char *id,
         const char *anchor, const char *note);
 
+/* --- lmdb_supersede.c */
+void batch_supersede_later(
+        struct batch *b, const struct cert_key *old, int64_t after_s);
+/* When the next one is due; 0: none is noted. */
+int64_t view_supersede_due_s(struct view *v);
+
 /* --- lmdb_crl.c */
 /* The scopes of a certificate that was issued, or whose state turned: good to
  * bad is +1, bad to good -1. */
@@ -217,6 +224,7 @@ enum rc op_key_block(struct batch *b, struct store_key_block *op);
 enum rc op_audit(struct batch *b, struct store_audit *op);
 enum rc op_crl_begin(struct batch *b, struct store_crl_begin *op);
 enum rc op_crl_commit(struct batch *b, struct store_crl_commit *op);
+enum rc op_supersede(struct batch *b, struct store_supersede *op);
 enum rc op_floor_lower(struct batch *b, struct store_floor_lower *op);
 
 enum rc op_approval_ask(struct batch *b, struct store_approval_ask *op);

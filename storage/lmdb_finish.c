@@ -201,22 +201,6 @@ static void audit_certificate(struct batch *b, const char *event,
 	batch_audit(b, event, actor, c->device, detail);
 }
 
-static void supersede(struct finish *f)
-{
-	const struct cert_key *old = &f->intent.credential.cert;
-	char serial[HEX_BYTES(STORE_SERIAL_BYTES)];
-	struct rec_status status;
-
-	if (!f->op->supersede || f->intent.credential.kind != CREDENTIAL_OWN ||
-	        !view_status(&f->b->v, old, &status))
-		return;
-	batch_change_status(
-	        f->b, old, &status, CERT_REVOKED, REASON_SUPERSEDED);
-	batch_audit(f->b, "cert.supersede", f->op->op.actor,
-	        f->intent.cert.device,
-	        rec_hex(serial, old->serial, STORE_SERIAL_BYTES));
-}
-
 enum rc op_issue_finish(struct batch *b, struct store_issue_finish *op)
 {
 	struct finish f = { .b = b, .op = op, .why = &op->op.why };
@@ -232,7 +216,10 @@ enum rc op_issue_finish(struct batch *b, struct store_issue_finish *op)
 	put_certificate(&f);
 	op->sequence = c->sequence;
 	if (rc == RC_OK) {
-		supersede(&f);
+		if (op->supersede_after_s > 0 &&
+		        f.intent.credential.kind == CREDENTIAL_OWN)
+			batch_supersede_later(b, &f.intent.credential.cert,
+			        op->supersede_after_s);
 		audit_certificate(b, "issue.finish", op->op.actor, c);
 		return RC_OK;
 	}

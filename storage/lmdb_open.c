@@ -29,6 +29,7 @@ const char *const db_tree_names[TREE_COUNT] = {
 	[TREE_SHARD] = "shard",
 	[TREE_CRL] = "crl",
 	[TREE_APPROVAL] = "approval",
+	[TREE_SUPERSEDE] = "supersede",
 };
 
 static enum rc open_rc(struct why *why, const char *what, int err)

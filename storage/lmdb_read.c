@@ -209,6 +209,7 @@ static enum rc read_stat(struct view *v, struct store_stat *op)
 	op->disk_free_bytes = space_disk_free_bytes(db);
 	metric_set(db->metrics, METRIC_STORE_FREE_BYTES, op->disk_free_bytes);
 	op->clock_floor_us = l.clock_us - db->backdate_us;
+	op->supersede_due_s = view_supersede_due_s(v);
 	op->halted = db_halted(db);
 	return RC_OK;
 }

@@ -231,6 +231,8 @@ static enum rc apply(struct batch *b, struct store_op *op)
 		return op_crl_begin(b, (struct store_crl_begin *)op);
 	case KIND_CRL_COMMIT:
 		return op_crl_commit(b, (struct store_crl_commit *)op);
+	case KIND_SUPERSEDE:
+		return op_supersede(b, (struct store_supersede *)op);
 	case KIND_FLOOR_LOWER:
 		return op_floor_lower(b, (struct store_floor_lower *)op);
 	case KIND_APPROVAL_ASK:
@@ -283,7 +285,9 @@ static void answer_all(
 /* How many certificates an operation may touch. */
 static size_t op_weight(const struct store_op *op)
 {
-	return op->kind == KIND_REVOKE ? STORE_ROWS_MAX : 1;
+	return op->kind == KIND_REVOKE || op->kind == KIND_SUPERSEDE
+	        ? STORE_ROWS_MAX
+	        : 1;
 }
 
 static size_t weight(struct store_op **ops, size_t n)

@@ -253,6 +253,13 @@ enum rc store_crl_commit(struct store *s, struct store_crl_commit *op)
 	return write_op(s, &c);
 }
 
+enum rc store_supersede(struct store *s, struct store_supersede *op)
+{
+	struct check c = check_op(&op->op, KIND_SUPERSEDE);
+
+	return write_op(s, &c);
+}
+
 enum rc store_floor_lower(struct store *s, struct store_floor_lower *op)
 {
 	struct check c = check_op(&op->op, KIND_FLOOR_LOWER);

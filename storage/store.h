@@ -222,7 +222,10 @@ struct store_issue_finish {
 	struct cert_key key;
 	struct bytes der;
 	uint8_t cert_hash[STORE_HASH_BYTES];
-	bool supersede; /* revoke the presented own certificate, too */
+	/* So long after this, store_supersede() revokes the presented own
+	 * certificate; 0: never. At once would refuse the retry of a device
+	 * that the answer did not reach. */
+	int64_t supersede_after_s;
 	/* out */
 	uint64_t sequence;
 };
@@ -245,6 +248,17 @@ struct store_abandon {
 	bool more; /* over STORE_ROWS_MAX: call again */
 };
 MUST_CHECK enum rc store_abandon(struct store *s, struct store_abandon *op);
+
+/* Revoke (superseded) those whose time has come, STORE_ROWS_MAX at a time; what
+ * ended or was revoked meanwhile stays as it is. store_stat tells when the next
+ * is due. Twice is harmless. */
+struct store_supersede {
+	struct store_op op;
+	/* out */
+	uint32_t revoked;
+	bool more;
+};
+MUST_CHECK enum rc store_supersede(struct store *s, struct store_supersede *op);
 
 /* Revoke, hold or release one certificate. Revoking twice is RC_OK and changes
  * nothing, but keyCompromise replaces an earlier reason (the time of revocation
@@ -815,6 +829,7 @@ struct store_stat {
 	uint64_t feed_position, audit_last;
 	uint64_t used_bytes, size_bytes, disk_free_bytes;
 	int64_t clock_floor_us;
+	int64_t supersede_due_s; /* for store_supersede(); 0: none is noted */
 	bool halted;
 };
 MUST_CHECK enum rc store_stat(struct store *s, struct store_stat *op);

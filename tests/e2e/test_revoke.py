@@ -287,3 +287,27 @@ def test_revoke_refuses_what_is_not_clear(build):
         for wrong in (("--device", "m1"), ("--reason", "superseded")):
             assert c.mica("hold", *wrong, check=False).returncode == 2
         assert state(c, pem) == ("issued", None)
+
+
+# --- by renewal
+def test_what_was_renewed_is_superseded_after_its_time(build):
+    def edit(text):
+        return re.sub(r"renew: \{[^}]*\}", "renew: { from: 0%, grace: 90d, "
+                      "new_key: allowed, supersede_after: 4s }", text)
+    with ca(build, edit=edit) as c:
+        key, pem = c.device("m1")
+        kept = c.device("m2")[1]
+        new = c.cert_of(renew(c, "m1", key, pem), "m1-new")
+        # The answer got lost: the old one is good still.
+        assert state(c, pem) == ("issued", None)
+        assert renew(c, "m1", key, pem).status == 200
+        # That it is due is on record, whoever runs then.
+        c.stop()
+        assert c.json("store", "check")["faults"] == 0
+        c.start()
+        wait_for("the old one's end",
+                 lambda: state(c, pem) == ("revoked", "superseded"), 15)
+        assert state(c, new) == ("issued", None)
+        assert state(c, kept) == ("issued", None)
+        assert renew(c, "m1", key, pem).status == 400
+        assert c.json("store", "check")["faults"] == 0

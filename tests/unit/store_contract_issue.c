@@ -864,23 +864,102 @@ START_TEST(t2_after_the_key_was_blocked_is_revoked_at_birth)
 }
 END_TEST
 
-START_TEST(supersede_revokes_the_presented_certificate)
+static struct store_status_row status_of(const struct cert_key *key)
+{
+	struct store_status_row row = { .key = *key };
+	struct store_status status = { .rows = &row, .n = 1 };
+
+	ck_assert_int_eq(HELP_DO(h, store_status, &status), RC_OK);
+	return row;
+}
+
+static void supersede_all(void)
+{
+	struct store_supersede s = { .op = { .actor = "system keeper" } };
+
+	ck_assert_int_eq(HELP_DO(h, store_supersede, &s), RC_OK);
+	ck_assert(!s.more);
+}
+
+START_TEST(supersede_revokes_the_presented_certificate_in_time)
 {
 	struct cert_key key = help_certificate(h, "unit-1", 0, "a");
-	struct store_status_row row = { .key = key };
-	struct store_status status = { .rows = &row, .n = 1 };
 	struct help_issue i;
 
+	ck_assert_int_eq(help_stat(h).supersede_due_s, 0);
 	next_issue(&i, "unit-1", "b");
 	use_own(&i, &key);
-	i.t2.supersede = true;
+	i.t2.supersede_after_s = 3600;
 	ck_assert_int_eq(help_t1(h, &i), RC_OK);
-	ck_assert_int_eq(help_state(h, &key), CERT_ISSUED);
 	ck_assert_int_eq(help_t2(h, &i), RC_OK);
-	ck_assert_int_eq(HELP_DO(h, store_status, &status), RC_OK);
-	ck_assert_int_eq(row.state, CERT_REVOKED);
-	ck_assert_int_eq(row.reason, REASON_SUPERSEDED);
+	ck_assert_int_gt(help_stat(h).supersede_due_s, clock_now_s() + 3500);
+	supersede_all();
+	ck_assert_int_eq(help_state(h, &key), CERT_ISSUED);
+	clock_set_shift_s(3601);
+	supersede_all();
+	ck_assert_int_eq(status_of(&key).state, CERT_REVOKED);
+	ck_assert_int_eq(status_of(&key).reason, REASON_SUPERSEDED);
 	ck_assert_int_eq(help_state(h, &i.t1.key), CERT_ISSUED);
+	ck_assert_int_eq(help_stat(h).supersede_due_s, 0);
+	clock_set_shift_s(0);
+}
+END_TEST
+
+START_TEST(supersede_leaves_what_was_revoked_and_takes_what_is_held)
+{
+	struct cert_key a = help_certificate(h, "unit-1", 0, "a");
+	struct cert_key b = help_certificate(h, "unit-2", 0, "b");
+	struct help_issue i;
+
+	next_issue(&i, "unit-1", "c");
+	use_own(&i, &a);
+	i.t2.supersede_after_s = 10;
+	ck_assert_int_eq(help_t1(h, &i), RC_OK);
+	ck_assert_int_eq(help_t2(h, &i), RC_OK);
+	next_issue(&i, "unit-2", "d");
+	use_own(&i, &b);
+	i.t2.supersede_after_s = 10;
+	ck_assert_int_eq(help_t1(h, &i), RC_OK);
+	ck_assert_int_eq(help_t2(h, &i), RC_OK);
+	ck_assert_int_eq(
+	        set_status(&a, STATUS_REVOKE, REASON_KEY_COMPROMISE), RC_OK);
+	ck_assert_int_eq(
+	        set_status(&b, STATUS_HOLD, REASON_UNSPECIFIED), RC_OK);
+	clock_set_shift_s(11);
+	supersede_all();
+	ck_assert_int_eq(status_of(&a).reason, REASON_KEY_COMPROMISE);
+	ck_assert_int_eq(status_of(&b).reason, REASON_SUPERSEDED);
+	clock_set_shift_s(0);
+}
+END_TEST
+
+START_TEST(supersede_goes_by_parts)
+{
+	struct store_supersede s = { .op = { .actor = "system keeper" } };
+	uint64_t revoked = 0;
+	struct help_issue i;
+
+	for (int n = 0; n < STORE_ROWS_MAX + 4; n++) {
+		char id[16], text[16];
+		struct cert_key key;
+
+		(void)snprintf(id, sizeof(id), "unit-%d", n);
+		(void)snprintf(text, sizeof(text), "a%d", n);
+		key = help_certificate(h, id, 0, text);
+		(void)snprintf(text, sizeof(text), "b%d", n);
+		next_issue(&i, id, text);
+		use_own(&i, &key);
+		i.t2.supersede_after_s = 1;
+		ck_assert_int_eq(help_t1(h, &i), RC_OK);
+		ck_assert_int_eq(help_t2(h, &i), RC_OK);
+	}
+	clock_set_shift_s(3600);
+	for (int part = 0; part < 2 || s.more; part++) {
+		ck_assert_int_eq(HELP_DO(h, store_supersede, &s), RC_OK);
+		revoked = help_stat(h).revoked;
+	}
+	ck_assert_uint_eq(revoked, STORE_ROWS_MAX + 4);
+	clock_set_shift_s(0);
 }
 END_TEST
 
@@ -1018,7 +1097,10 @@ void contract_issue(TCase *tc)
 	tcase_add_test(tc,
 	        retired_authority_has_responders_until_its_last_certificate_ends);
 	tcase_add_test(tc, t2_after_the_key_was_blocked_is_revoked_at_birth);
-	tcase_add_test(tc, supersede_revokes_the_presented_certificate);
+	tcase_add_test(tc, supersede_revokes_the_presented_certificate_in_time);
+	tcase_add_test(
+	        tc, supersede_leaves_what_was_revoked_and_takes_what_is_held);
+	tcase_add_test(tc, supersede_goes_by_parts);
 	tcase_add_test(
 	        tc, abandon_gives_token_and_quota_back_and_burns_the_serial);
 	tcase_add_test(tc, abandon_never_touches_this_process_by_slot);

@@ -47,6 +47,7 @@ static bool harmless_twice(const struct store_op *op)
 	case KIND_CRL_BEGIN:
 	case KIND_CRL_COMMIT:
 	case KIND_FLOOR_LOWER:
+	case KIND_SUPERSEDE:
 		return true;
 	case KIND_SET_STATUS:
 		return ((const struct store_set_status *)op)->change ==

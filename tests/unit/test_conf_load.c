@@ -98,7 +98,8 @@ static const char everything[] =
         "    channel_binding: yes\n"
         "    max_active: 4\n"
         "    renew:\n"
-        "      { from: 50.5%, grace: 3d, new_key: required, supersede: yes }\n"
+        "      { from: 50.5%, grace: 3d, new_key: required, supersede_after: "
+        "1d }\n"
         "  bare: { san: { uri: x }, validity: never, renew: { from: 2d } }\n"
         "  firm: { subject: { CN: x }, eku: [code_signing] }\n"
         "code:\n"
@@ -432,7 +433,7 @@ START_TEST(times_and_rules_of_a_profile_land)
 	ck_assert_uint_eq(p->renew_from_permille, 505);
 	ck_assert_int_eq(p->renew_grace_s, 3 * 86400);
 	ck_assert_int_eq(p->renew_new_key, CONF_NEW_KEY_REQUIRED);
-	ck_assert(p->supersede);
+	ck_assert_int_eq(p->supersede_after_s, 86400);
 	ck_assert_int_eq(bare->validity_s, 0);
 	ck_assert_int_eq(bare->renew_from_s, 2 * 86400);
 	ck_assert_uint_eq(bare->renew_from_permille, 0);
