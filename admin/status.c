@@ -51,6 +51,16 @@ static json_t *describe_store(const struct store_stat *s)
 	        (json_int_t)s->disk_free_bytes, "halted", s->halted);
 }
 
+/* Where it is, and what it is called there. */
+static json_t *describe_key(const struct conf_key *k)
+{
+	bool in_token = k->uri != NULL;
+
+	return json_pack("{s:s, s:s, s:s}", "name", k->name, "in",
+	        in_token ? "token" : "file", in_token ? "uri" : "file",
+	        in_token ? k->uri : k->file);
+}
+
 static json_t *describe_authorities(const struct admin *a)
 {
 	json_t *list = json_array();
@@ -61,10 +71,12 @@ static json_t *describe_authorities(const struct admin *a)
 		const struct authority *x = authorities_at(a->o.authorities, i);
 
 		bad = json_array_append_new(list,
-		        json_pack("{s:s, s:I, s:o, s:o}", "name", x->conf->name,
-		                "id", (json_int_t)x->id, "not_after",
-		                describe_time_s(x->not_after_s), "sha256",
-		                describe_hex(BYTES_ARRAY(x->cert_hash))));
+		        json_pack("{s:s, s:I, s:o, s:o, s:o}", "name",
+		                x->conf->name, "id", (json_int_t)x->id,
+		                "not_after", describe_time_s(x->not_after_s),
+		                "sha256",
+		                describe_hex(BYTES_ARRAY(x->cert_hash)), "key",
+		                describe_key(x->conf->key)));
 	}
 	if (bad == 0)
 		return list;

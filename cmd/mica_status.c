@@ -3,6 +3,7 @@
 #include "conf/value.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct print_field process_fields[] = {
 	{ "PROCESS", "name" },
@@ -85,8 +86,13 @@ static void print_status(const json_t *answer)
 	printf("clock floor   %s\n", json_text(answer, "clock_floor"));
 	json_array_foreach(authorities, i, row)
 	{
-		printf("authority     %s until %s\n", json_text(row, "name"),
-		        json_text(row, "not_after"));
+		const json_t *key = json_object_get(row, "key");
+		const char *in = json_text(key, "in");
+
+		printf("authority     %s until %s; its key is in %s %s\n",
+		        json_text(row, "name"), json_text(row, "not_after"), in,
+		        json_text(key,
+		                strcmp(in, "token") == 0 ? "uri" : "file"));
 	}
 	json_array_foreach(warnings, i, row)
 	{

@@ -2,8 +2,6 @@
 #include "ca/signer/p11_private.h"
 
 #include <p11-kit/p11-kit.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,16 +23,23 @@ struct p11_token {
 struct p11_session {
 	struct p11_token *token;
 	CK_SESSION_HANDLE handle;
+	unsigned epoch; /* of its module */
 };
 
 /* --- modules */
+
+static CK_RV initialize(struct p11_module *m)
+{
+	CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
+
+	return m->f->C_Initialize(&args);
+}
 
 /* p11-kit would wrap a managed module into one that keeps books of sessions,
  * and asks before each call whether the process forked: ours does not. */
 enum rc p11_module_open(
         struct p11_module **out, const char *path, struct why *why)
 {
-	CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
 	struct p11_module *m;
 	const char *text;
 	CK_RV rv;
@@ -53,15 +58,43 @@ enum rc p11_module_open(
 		return why_set(why, RC_IO, "module %s: %s", path,
 		        text ? text : "cannot be loaded");
 	}
-	rv = m->f->C_Initialize(&args);
+	rv = initialize(m);
 	if (rv != CKR_OK) {
 		p11_kit_module_release(m->f);
 		free(m);
 		return why_prefix(why, p11_failed(why, rv, "C_Initialize"),
 		        "module %s", path);
 	}
+	(void)pthread_rwlock_init(&m->gate, NULL);
 	*out = m;
 	return RC_OK;
+}
+
+enum rc p11_module_restart(struct p11_module *m, struct why *why)
+{
+	enum rc rc = RC_BUSY;
+	CK_RV rv;
+
+	if (pthread_rwlock_trywrlock(&m->gate) != 0)
+		return rc;
+	if (atomic_load(&m->n_sessions) == 0) {
+		(void)m->f->C_Finalize(NULL);
+		rv = initialize(m);
+		m->epoch++;
+		rc = rv == CKR_OK ? RC_OK : p11_failed(why, rv, "C_Initialize");
+	}
+	(void)pthread_rwlock_unlock(&m->gate);
+	return rc;
+}
+
+void p11_enter(struct p11_module *m)
+{
+	(void)pthread_rwlock_rdlock(&m->gate);
+}
+
+void p11_leave(struct p11_module *m)
+{
+	(void)pthread_rwlock_unlock(&m->gate);
 }
 
 void p11_module_close(struct p11_module *m)
@@ -70,6 +103,7 @@ void p11_module_close(struct p11_module *m)
 		return;
 	(void)m->f->C_Finalize(NULL);
 	p11_kit_module_release(m->f);
+	(void)pthread_rwlock_destroy(&m->gate);
 	free(m);
 }
 
@@ -305,6 +339,8 @@ enum rc p11_session_open(struct p11_session **out, struct p11_token *t,
 		free(s);
 		return p11_failed(why, rv, "C_OpenSession");
 	}
+	s->epoch = t->module->epoch;
+	atomic_fetch_add(&t->module->n_sessions, 1);
 	(void)pthread_mutex_lock(&t->login);
 	rc = log_in(t, s->handle, why);
 	(void)pthread_mutex_unlock(&t->login);
@@ -318,10 +354,20 @@ enum rc p11_session_open(struct p11_session **out, struct p11_token *t,
 
 void p11_session_close(struct p11_session *s)
 {
+	struct p11_module *m;
+
 	if (!s)
 		return;
-	(void)s->token->module->f->C_CloseSession(s->handle);
+	m = s->token->module;
+	if (!p11_session_is_stale(s))
+		(void)m->f->C_CloseSession(s->handle);
+	atomic_fetch_sub(&m->n_sessions, 1);
 	free(s);
+}
+
+bool p11_session_is_stale(const struct p11_session *s)
+{
+	return s->epoch != s->token->module->epoch;
 }
 
 CK_SESSION_HANDLE p11_session_handle(const struct p11_session *s)

@@ -61,6 +61,13 @@ MUST_CHECK enum rc p11_module_open(
         struct p11_module **out, const char *path, struct why *why);
 /* C_Finalize and unload; no call may be under way. NULL is a no-op. */
 void p11_module_close(struct p11_module *m);
+/* C_Finalize and C_Initialize: some modules see a token that was away only
+ * then. Nothing is done, and RC_BUSY returned, while a session is open or a call
+ * is under way between p11_enter() and p11_leave(). */
+MUST_CHECK enum rc p11_module_restart(struct p11_module *m, struct why *why);
+/* Around all calls about a module, where another thread may restart it. */
+void p11_enter(struct p11_module *m);
+void p11_leave(struct p11_module *m);
 
 /* --- the one token that uri matches, and the PIN for it, which is copied and
  * wiped at the end. module outlives it; uri is not kept. No session yet.
@@ -88,6 +95,8 @@ MUST_CHECK enum rc p11_session_open(struct p11_session **out,
 void p11_session_close(struct p11_session *s);
 CK_SESSION_HANDLE p11_session_handle(const struct p11_session *s);
 struct p11_token *p11_session_token(const struct p11_session *s);
+/* Its module was restarted since: its handle may be another's. */
+bool p11_session_is_stale(const struct p11_session *s);
 
 /* --- results */
 enum rc p11_rc(CK_RV rv);

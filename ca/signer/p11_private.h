@@ -5,6 +5,8 @@
 #include "ca/signer/p11.h"
 
 #include <p11-kit/uri.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 struct p11_uri {
 	P11KitUri *kit;
@@ -13,6 +15,10 @@ struct p11_uri {
 
 struct p11_module {
 	CK_FUNCTION_LIST *f;
+	/* Whoever calls it holds this to read; whoever restarts it, to write. */
+	pthread_rwlock_t gate;
+	unsigned epoch; /* under gate: restarts */
+	atomic_uint n_sessions;
 };
 
 MUST_CHECK enum rc p11_uri_copy(

@@ -46,7 +46,7 @@ struct crew {
 	bool away;          /* one mate, the scout, looks for it */
 	bool is_short;      /* it has fewer sessions than asked for */
 	struct mate *scout; /* NULL: the next one to come */
-	int64_t away_since_us, next_try_us, backoff_us;
+	int64_t away_since_us, next_try_us, backoff_us, restart_us;
 	struct why last; /* what was wrong */
 	struct mate mates[POOL_THREADS_MAX];
 	unsigned n_threads, n_started;

@@ -13,6 +13,8 @@
 /* Between two tries at a token that is away. */
 #define SCOUT_FIRST_US (20 * US_A_MS)
 #define SCOUT_MAX_US (1000 * US_A_MS)
+/* A module that does not see its token any more begins anew, and then again. */
+#define RESTART_AFTER_US (2000 * US_A_MS)
 /* Between sessions that are lost before they signed anything. */
 #define FRUITLESS_FIRST_US (10 * US_A_MS)
 #define FRUITLESS_MAX_US (1000 * US_A_MS)
@@ -68,6 +70,7 @@ static void set_away(struct crew *c, const struct why *why)
 	c->scout = NULL;
 	c->backoff_us = 0;
 	c->away_since_us = c->next_try_us = clock_mono_us();
+	c->restart_us = c->away_since_us + RESTART_AFTER_US;
 	event(LOG_WARN, "signer.token_away", c, why);
 }
 
@@ -143,6 +146,20 @@ static bool may_try(struct mate *m, int64_t *until_us)
 	return now_us >= c->next_try_us;
 }
 
+/* Without the lock. */
+static enum rc try_session(struct mate *m, bool restart, struct why *why)
+{
+	enum rc rc = RC_OK;
+
+	if (restart)
+		rc = vault_hand_restart(m->hand, why);
+	if (restart && rc == RC_OK)
+		log_event(LOG_NOTICE, "signer.module_restarted", "token",
+		        m->crew->label, NULL);
+	return rc == RC_OK || rc == RC_BUSY ? vault_hand_open(m->hand, why)
+	                                    : rc;
+}
+
 /* Open m's session, however long that takes. False: the end. */
 static bool open_session(struct mate *m)
 {
@@ -150,6 +167,7 @@ static bool open_session(struct mate *m)
 	struct why why = WHY_NONE;
 	int64_t until_us;
 	enum rc rc = RC_CLOSED;
+	bool restart;
 
 	while (rc && !c->stopping) {
 		if (!may_try(m, &until_us)) {
@@ -157,8 +175,11 @@ static bool open_session(struct mate *m)
 			continue;
 		}
 		m->call_since_us = clock_mono_us();
+		restart = c->away && m->call_since_us >= c->restart_us;
+		if (restart)
+			c->restart_us = m->call_since_us + RESTART_AFTER_US;
 		(void)pthread_mutex_unlock(&c->lock);
-		rc = vault_hand_open(m->hand, &why);
+		rc = try_session(m, restart, &why);
 		(void)pthread_mutex_lock(&c->lock);
 		m->call_since_us = 0;
 		tried(m, rc, &why);

@@ -137,6 +137,9 @@ MUST_CHECK enum rc vault_finish(struct vault_hand *h, const struct vault_key *k,
         struct bytes *signature, struct why *why);
 /* Look for the token and open a session on it, where there is none. */
 MUST_CHECK enum rc vault_hand_open(struct vault_hand *h, struct why *why);
+/* With no session: have the module begin anew, for a token that it does not see
+ * any more. RC_BUSY: another session of the module is open, nothing is done. */
+MUST_CHECK enum rc vault_hand_restart(struct vault_hand *h, struct why *why);
 bool vault_hand_is_open(const struct vault_hand *h);
 /* Let go of a session that is lost. */
 void vault_hand_drop(struct vault_hand *h);

@@ -45,7 +45,8 @@ void vault_hand_free(struct vault_hand *h)
 		return;
 	for (size_t i = 0; i < sizeof(h->grips) / sizeof(*h->grips); i++)
 		grip_clear(&h->grips[i]);
-	p11_session_close(h->session);
+	if (h->token)
+		vault_hand_drop(h);
 	EVP_MD_CTX_free(h->digest);
 	buf_free(&h->input);
 	buf_free(&h->signature);

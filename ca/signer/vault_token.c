@@ -182,6 +182,18 @@ enum rc vault_load_token(
 
 /* --- sessions of hands */
 
+static enum rc open_session(struct vault_hand *h, struct why *why)
+{
+	struct p11_token *t = h->token->token;
+	enum rc rc = p11_session_open(&h->session, t, P11_READ, why);
+
+	if (rc != RC_UNAVAILABLE && rc != RC_CLOSED)
+		return rc;
+	/* It may be back in another slot. */
+	rc = p11_token_find(t, why);
+	return rc ? rc : p11_session_open(&h->session, t, P11_READ, why);
+}
+
 enum rc vault_hand_open(struct vault_hand *h, struct why *why)
 {
 	struct vault_token *t = h->token;
@@ -196,12 +208,15 @@ enum rc vault_hand_open(struct vault_hand *h, struct why *why)
 		t->first = NULL;
 		return RC_OK;
 	}
-	rc = p11_session_open(&h->session, t->token, P11_READ, why);
-	if (rc != RC_UNAVAILABLE && rc != RC_CLOSED)
-		return rc;
-	/* It may be back in another slot. */
-	rc = p11_token_find(t->token, why);
-	return rc ? rc : p11_session_open(&h->session, t->token, P11_READ, why);
+	p11_enter(t->module);
+	rc = open_session(h, why);
+	p11_leave(t->module);
+	return rc;
+}
+
+enum rc vault_hand_restart(struct vault_hand *h, struct why *why)
+{
+	return p11_module_restart(h->token->module, why);
 }
 
 bool vault_hand_is_open(const struct vault_hand *h)
@@ -211,7 +226,11 @@ bool vault_hand_is_open(const struct vault_hand *h)
 
 void vault_hand_drop(struct vault_hand *h)
 {
-	p11_session_close(h->session);
+	if (h->session) {
+		p11_enter(h->token->module);
+		p11_session_close(h->session);
+		p11_leave(h->token->module);
+	}
 	h->session = NULL;
 	for (size_t i = 0; i < PROTO_KEYS_MAX; i++)
 		h->grips[i].object = 0;
@@ -255,8 +274,8 @@ static enum rc find_object(struct vault_hand *h, const struct vault_key *k,
 {
 	enum rc rc;
 
-	if (!h->session)
-		return why_set(why, RC_CLOSED, "no session");
+	if (p11_session_is_stale(h->session))
+		return why_set(why, RC_CLOSED, "the module began anew");
 	if (g->object != 0)
 		return RC_OK;
 	rc = p11_key_find(h->session, k->uri, &g->object, why);
@@ -268,11 +287,16 @@ static enum rc find_object(struct vault_hand *h, const struct vault_key *k,
 enum rc token_sign(struct vault_hand *h, const struct vault_key *k,
         struct grip *g, struct why *why)
 {
-	enum rc rc = find_object(h, k, g, why);
+	enum rc rc;
 
+	if (!h->session)
+		return why_set(why, RC_CLOSED, "no session");
+	p11_enter(h->token->module);
+	rc = find_object(h, k, g, why);
 	if (!rc)
 		rc = p11_sign(h->session, g->object, k->alg, h->data,
 		        &h->signature, why);
+	p11_leave(h->token->module);
 	if (rc)
 		return rc;
 	rc = k->type == KEY_ED25519 ? verify_message(h, g, k)
@@ -293,11 +317,14 @@ enum rc token_decrypt(struct vault_hand *h, const struct vault_key *k,
 	size_t got = sizeof(room);
 	enum rc rc = vault_hand_open(h, why);
 
-	if (!rc)
-		rc = find_object(h, k, g, why);
+	if (rc)
+		return rc;
+	p11_enter(h->token->module);
+	rc = find_object(h, k, g, why);
 	if (!rc)
 		rc = p11_decrypt(
 		        h->session, g->object, cipher, room, &got, why);
+	p11_leave(h->token->module);
 	if (!rc && got == n)
 		memcpy(out, room, n);
 	bytes_wipe(room, sizeof(room));

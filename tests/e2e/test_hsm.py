@@ -1,108 +1,85 @@
 """The issuing key in a token: SoftHSM. Certificates, OCSP answers and CRLs are
-judged by openssl; what stands in the token by pkcs11-tool and p11tool."""
+judged by openssl."""
 
 import contextlib
 import os
 import re
-import shutil
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
-from harness import Ca, Skip, need, run, serial, wait_for
+from harness import Ca, Skip, run, serial, wait_for
+from softhsm import PIN, Token
+from test_authority_keys import found
 from test_est import early, renew
 
-MODULE = "/usr/lib/softhsm/libsofthsm2.so"
-PIN = "1234-mica"
 KEYS = re.compile(r"^keys:\n(?:[ ]+.*\n|\n)+", re.M)
 
 
-def need_softhsm():
-    need("softhsm2-util", "pkcs11-tool")
-    if not os.path.exists(MODULE):
-        raise Skip("SoftHSM's module is not installed")
-
-
-def give(path, like):
-    """To the signer's user, where it has one of its own."""
-    owner = os.stat(like)
-    for root, dirs, files in os.walk(path):
-        for name in [root] + [os.path.join(root, f) for f in dirs + files]:
-            os.chown(name, owner.st_uid, owner.st_gid)
-
-
 class HsmCa(Ca):
-    """Ca whose issuing key was moved into a SoftHSM token."""
+    """Ca whose issuing key was moved into a token."""
 
-    def __init__(self, build, pin="hsm.pin", options="", edit=None, **kw):
-        need_softhsm()
-        super().__init__(build, edit=edit, **kw)
-        self.keys = os.path.join(self.home, "keys")
-        self.tokens = os.path.join(self.dir, "tokens")
-        self.softhsm = os.path.join(self.dir, "softhsm2.conf")
-        os.mkdir(self.tokens, 0o700)
-        with open(self.softhsm, "w") as f:
-            f.write(f"directories.tokendir = {self.tokens}\n"
-                    "objectstore.backend = file\nlog.level = ERROR\n")
-        os.environ["SOFTHSM2_CONF"] = self.softhsm
-        run("softhsm2-util", "--init-token", "--free", "--label", "mica",
-            "--so-pin", "12345678", "--pin", PIN)
-        self.move_key()
-        self.set_keys(pin, options)
-
-    def move_key(self):
-        key = os.path.join(self.keys, "issuing.key")
-        run("softhsm2-util", "--import", key, "--token", "mica", "--label",
-            "issuing", "--id", "01", "--pin", PIN)
-        give(self.tokens, key)
-        path = os.path.join(self.keys, "hsm.pin")
-        with open(path, "w") as f:
-            f.write(PIN + "\n")
-        os.chmod(path, 0o600)
-        os.chown(path, os.stat(key).st_uid, os.stat(key).st_gid)
+    def __init__(self, build, token, options="", pin="hsm.pin", kind=None,
+                 **kw):
+        super().__init__(build, **kw)
+        self.token_there = token
+        if kind:
+            found(self, "p384", kind)
+        key = os.path.join(self.home, "keys", "issuing.key")
+        self.owner = os.stat(key)
+        p = run("softhsm2-util", "--import", key, "--token", token.label,
+                "--label", "issuing", "--id", "01", "--pin", PIN, check=False)
+        if p.returncode != 0:
+            raise Skip(f"SoftHSM here takes no key of type {kind}")
+        token.give()
         os.unlink(key)
-
-    def set_keys(self, pin, options):
+        self.pin_path = os.path.join(self.home, "keys", "hsm.pin")
+        self.write_pin(PIN + "\n")
         with open(self.conf) as f:
             text = f.read()
         text, n = KEYS.subn(
             "keys:\n  issuing:\n"
             '    uri: "pkcs11:token=mica;object=issuing"\n'
-            f"    module: {MODULE}\n    pin: {pin}\n{options}\n", text)
+            f"    module: {token.module}\n    pin: {pin}\n{options}\n", text)
         assert n == 1, text
         with open(self.conf, "w") as f:
             f.write(text)
 
-    def events(self, name):
-        return [line for line in self.log().splitlines()
-                if f" {name} " in line + " "]
+    def write_pin(self, pin):
+        with open(self.pin_path, "w") as f:
+            f.write(pin)
+        os.chmod(self.pin_path, 0o600)
+        os.chown(self.pin_path, self.owner.st_uid, self.owner.st_gid)
+
+    def lines(self, event):
+        return [x for x in self.log().splitlines() if f" {event} " in x]
 
 
 @contextlib.contextmanager
 def hsm_ca(build, **kw):
-    with HsmCa(build, **kw) as c:
+    with Token() as token, HsmCa(build, token, **kw) as c:
         yield c.start()
 
 
-def check_crl(c):
-    crl = c.path("crl.pem")
-    p = run("openssl", "crl", "-inform", "DER", "-in", published(c), "-CAfile",
-            os.path.join(c.home, "ca", "issuing.pem"), "-out", crl)
+def issuing(c):
+    return os.path.join(c.home, "ca", "issuing.pem")
+
+
+def crl_text(c):
+    """The CRL that is published, verified by openssl."""
+    path = c.path("crl")
+    with open(path, "wb") as f:
+        f.write(c.curl(f"http://127.0.0.1:{c.http}/crl/factory.crl").body)
+    p = run("openssl", "crl", "-inform", "DER", "-in", path, "-CAfile",
+            issuing(c), "-noout", "-text")
     assert "verify OK" in p.stderr, p.stderr
-    return run("openssl", "crl", "-in", crl, "-noout", "-text").stdout
-
-
-def published(c):
-    found = []
-    for root, _, files in os.walk(c.home):
-        found += [os.path.join(root, f) for f in files if f.endswith(".crl")]
-    return max(found, key=os.path.getmtime)
+    return p.stdout
 
 
 def check_ocsp(c, pem, status):
-    issuing = os.path.join(c.home, "ca", "issuing.pem")
-    p = run("openssl", "ocsp", "-issuer", issuing, "-cert", pem, "-url",
+    p = run("openssl", "ocsp", "-issuer", issuing(c), "-cert", pem, "-url",
             f"http://127.0.0.1:{c.http}/ocsp", "-CAfile", c.root,
-            "-verify_other", issuing)
+            "-verify_other", issuing(c))
     assert "Response verify OK" in p.stderr, p.stderr
     assert f": {status}" in p.stdout, p.stdout
 
@@ -112,13 +89,98 @@ def test_daemon_lives_with_its_issuing_key_in_a_token(build):
         key, pem = c.device("dev-1")
         c.verify(pem)
         check_ocsp(c, pem, "good")
-        new_key, b64 = c.csr("dev-1n", "/CN=dev-1/O=Example")
+        _, b64 = c.csr("dev-1n", "/CN=dev-1/O=Example")
         new = c.cert_of(renew(c, key, pem, b64), "dev-1n")
         c.verify(new)
-        number = serial(pem)
         c.mica("revoke", "--file", pem)
         check_ocsp(c, pem, "revoked")
-        wait_for("the CRL", lambda: number.upper() in check_crl(c), 90)
+        c.mica("crl", "generate")
+        assert serial(pem).upper() in crl_text(c)
         m = c.metrics()
-        assert m["mica_hsm_signatures_total"] >= 3, m
+        assert m["mica_hsm_sessions_open"] == 8, m
+        assert m["mica_hsm_signatures_total"] >= 4, m
         assert m["mica_hsm_bad_signatures_total"] == 0, m
+        key = c.json("status")["authorities"][0]["key"]
+        assert key == {"name": "issuing", "in": "token",
+                       "uri": "pkcs11:token=mica;object=issuing"}, key
+
+
+def test_each_type_of_key_issues_from_a_token(build):
+    for kind, options in (("p384", ""), ("ed25519", ""), ("rsa2048", ""),
+                          ("rsa2048", "    padding: pss\n")):
+        with hsm_ca(build, kind=kind, options=options) as c:
+            _, pem = c.device("dev-" + kind)
+            c.verify(pem)
+            text = run("openssl", "x509", "-in", pem, "-noout",
+                       "-text").stdout
+            assert ("rsassaPss" in text) == bool(options), text
+            check_ocsp(c, pem, "good")
+            c.mica("crl", "generate")
+            crl_text(c)
+
+
+def test_pin_is_a_credential_that_root_alone_reads(build):
+    with Token() as token, HsmCa(build, token,
+                                 pin="credential:hsm-pin") as c:
+        folder = c.path("credentials")
+        os.mkdir(folder, 0o700)
+        with open(os.path.join(folder, "hsm-pin"), "w") as f:
+            f.write(PIN + "\n")
+        os.chmod(os.path.join(folder, "hsm-pin"), 0o400)
+        os.unlink(c.pin_path)
+        os.environ.pop("CREDENTIALS_DIRECTORY", None)
+        c.start(ready=False)
+        assert c.process.wait(20) == 1
+        assert "LoadCredential=hsm-pin:FILE" in c.log(), c.log()
+        os.environ["CREDENTIALS_DIRECTORY"] = folder
+        try:
+            c.start()
+        finally:
+            del os.environ["CREDENTIALS_DIRECTORY"]
+        os.kill(c.pids("signer")[0], signal.SIGKILL)
+        c.verify(c.device("dev-1")[1])
+        assert PIN not in c.log()
+        for pid in c.pids(""):
+            with open(f"/proc/{pid}/cmdline") as f:
+                assert PIN not in f.read()
+
+
+def test_pin_that_is_wrong_is_tried_once(build):
+    with Token() as token, HsmCa(build, token) as c:
+        c.write_pin("wrong\n")
+        c.start(ready=False)
+        assert c.process.wait(20) == 1
+        c.process = None
+        assert c.log().count("CKR_PIN_INCORRECT") == 1, c.log()
+        c.write_pin(PIN)  # without a newline, too
+        c.start()
+        c.device("dev-1")
+        # A signer that comes later meets another PIN.
+        c.write_pin("wrong\n")
+        os.kill(c.pids("signer")[0], signal.SIGKILL)
+        wait_for("the end", lambda: c.lines("process.stays_down"))
+        time.sleep(2)
+        assert c.log().count("CKR_PIN_INCORRECT") == 2, c.log()
+        assert not c.pids("signer")
+        assert c.curl(f"http://127.0.0.1:{c.http}/ca/issuing.pem").status
+
+
+def test_token_that_goes_away_and_comes_back_loses_nothing(build):
+    with hsm_ca(build) as c:
+        _, pem = c.device("dev-1")
+        away = c.token_there.tokens + ".away"
+        # SoftHSM's folder of the token; then that of all of them.
+        os.rename(c.token_there.tokens, away)
+        key, b64 = c.csr("dev-2", "/CN=dev-2")
+        token = c.token("dev-2")
+        signer = c.pids("signer")
+        with ThreadPoolExecutor() as pool:
+            waits = pool.submit(c.enroll, b64, "-u", f"dev-2:{token}")
+            wait_for("the loss", lambda: c.lines("signer.token_away"))
+            check_ocsp(c, pem, "good")  # by a key that is no token's
+            assert not waits.done()
+            os.rename(away, c.token_there.tokens)
+            c.verify(c.cert_of(waits.result(), "dev-2"))
+        assert c.lines("signer.token_back")
+        assert c.pids("signer") == signer
+        assert c.json("device", "show", "dev-2")

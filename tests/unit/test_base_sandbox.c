@@ -26,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ALL_ROLES 3
+#define ALL_ROLES 4
 
 typedef bool child_fn(void);
 
@@ -197,18 +197,18 @@ static bool no_rlimit(void)
 
 static const struct {
 	child_fn *check;
-	bool keeper_too;
+	bool keeper_too, modules_too;
 } refused[] = {
-	{ no_open, false },
-	{ no_unlink, false },
-	{ no_stat, false },
-	{ no_socket, true },
-	{ no_connect, true },
-	{ no_fork, true },
-	{ no_kill, true },
-	{ no_code, true },
-	{ no_dumpable, true },
-	{ no_rlimit, true },
+	{ no_open, false, false },
+	{ no_unlink, false, false },
+	{ no_stat, false, false },
+	{ no_socket, true, false },
+	{ no_connect, true, false },
+	{ no_fork, true, true },
+	{ no_kill, true, true },
+	{ no_code, true, false },
+	{ no_dumpable, true, true },
+	{ no_rlimit, true, true },
 };
 
 START_TEST(sandbox_refuses_what_the_role_does_not_need)
@@ -217,6 +217,28 @@ START_TEST(sandbox_refuses_what_the_role_does_not_need)
 	ck_assert_int_eq(run_in(SANDBOX_SIGNER, refused[_i].check), 0);
 	if (refused[_i].keeper_too)
 		ck_assert_int_eq(run_in(SANDBOX_KEEPER, refused[_i].check), 0);
+	if (refused[_i].modules_too)
+		ck_assert_int_eq(
+		        run_in(SANDBOX_SIGNER_TOKENS, refused[_i].check), 0);
+}
+END_TEST
+
+/* A module loads another one late: code, but never what was just written. */
+static bool no_written_code(void)
+{
+	const int both = PROT_WRITE | PROT_EXEC;
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_EXEC,
+	        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p != MAP_FAILED && mprotect(p, 4096, both) < 0 &&
+	        errno == ENOSYS &&
+	        mmap(NULL, 4096, PROT_READ | both, MAP_PRIVATE | MAP_ANONYMOUS,
+	                -1, 0) == MAP_FAILED;
+}
+
+START_TEST(sandbox_signer_with_modules_runs_nothing_that_is_writable)
+{
+	ck_assert_int_eq(run_in(SANDBOX_SIGNER_TOKENS, no_written_code), 0);
 }
 END_TEST
 
@@ -268,6 +290,25 @@ static bool keeper_publishes(void)
 START_TEST(sandbox_keeper_publishes_below_its_folders)
 {
 	ck_assert_int_eq(run_in(SANDBOX_KEEPER, keeper_publishes), 0);
+}
+END_TEST
+
+static bool modules_open_what_they_like(void)
+{
+	int fd = openat(dir, "object", O_RDWR | O_CREAT, 0600);
+	int sock = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct stat st;
+
+	return fd >= 0 && write(fd, "x", 1) == 1 &&
+	        unlinkat(dir, "object", 0) == 0 && sock >= 0 &&
+	        stat("/etc/passwd", &st) == 0 &&
+	        open("/etc/passwd", O_RDONLY) >= 0;
+}
+
+START_TEST(sandbox_lets_modules_open_files_and_sockets)
+{
+	ck_assert_int_eq(
+	        run_in(SANDBOX_SIGNER_TOKENS, modules_open_what_they_like), 0);
 }
 END_TEST
 
@@ -483,7 +524,10 @@ TCase *test_base_sandbox(void)
 	        ROWS(refused));
 	tcase_add_test(t, sandbox_signer_accepts_no_connection);
 	tcase_add_test(t, sandbox_keeper_stays_below_its_folders);
+	tcase_add_test(
+	        t, sandbox_signer_with_modules_runs_nothing_that_is_writable);
 #endif
+	tcase_add_test(t, sandbox_lets_modules_open_files_and_sockets);
 	tcase_add_test(t, sandbox_keeper_publishes_below_its_folders);
 	tcase_add_loop_test(
 	        t, sandbox_leaves_every_role_what_it_needs, 0, ROWS(allowed));
