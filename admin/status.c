@@ -150,6 +150,24 @@ static void warn_of_crls(const struct admin *a, struct warnings *w)
 	}
 }
 
+static void warn_of_code(const struct admin *a, struct warnings *w)
+{
+	size_t n = a->o.code != NULL ? code_keys_count(a->o.code) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct code_key *k = code_keys_at(a->o.code, i);
+
+		if (k->cert.n == 0)
+			warn(w, "code key %s has no certificate: %s",
+			        k->conf->name, k->why.text);
+		else if (k->not_after_s - clock_now_s() < EXPIRY_WARNING_S)
+			warn(w,
+			        "the certificate of code key %s is about to "
+			        "end",
+			        k->conf->name);
+	}
+}
+
 static json_t *describe_warnings(
         const struct admin *a, const struct store_stat *s)
 {
@@ -180,6 +198,7 @@ static json_t *describe_warnings(
 		        folder);
 	warn_of_authorities(a, &w);
 	warn_of_crls(a, &w);
+	warn_of_code(a, &w);
 	if (!w.failed)
 		return w.list;
 	json_decref(w.list);

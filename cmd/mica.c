@@ -151,11 +151,13 @@ static const struct cli_command commands[] = {
 	{ "sign", NULL,
 	        "FILE [--key NAME] [--digest D] [-o FILE.p7s] [--pem] "
 	        "[--force]\n"
-	        "       mica sign --verify FILE FILE.p7s --ca FILE [--at T]",
+	        "       mica sign --verify FILE FILE.p7s --ca FILE [--crl "
+	        "FILE] "
+	        "[--at T]",
 	        "sign firmware or software; --verify: check a signature (no "
 	        "daemon needed)",
 	        O(KEY) | O(DIGEST) | O(OUT) | O(PEM) | O(FORCE) | O(VERIFY) |
-	                O(CA) | O(AT),
+	                O(CA) | O(CRL) | O(AT),
 	        1, 2, mica_sign },
 	{ "code", "list", "", "the keys that sign code, and their certificates",
 	        0, 0, 0, mica_code_list },

@@ -277,8 +277,9 @@ enum cli_exit mica_sign(struct cli *cli)
 	if (cli_given(cli, OPT_VERIFY))
 		return mica_verify(cli);
 	if (cli->n_args != 1 || cli_given(cli, OPT_CA) ||
-	        cli_given(cli, OPT_AT))
-		return cli_usage(cli, "FILE.p7s, --ca, --at: with --verify");
+	        cli_given(cli, OPT_CRL) || cli_given(cli, OPT_AT))
+		return cli_usage(
+		        cli, "FILE.p7s, --ca, --crl, --at: with --verify");
 	rc = open_target(cli, &t, &why);
 	if (rc != RC_OK)
 		return cli_fail(cli, rc, &why);

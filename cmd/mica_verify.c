@@ -19,6 +19,7 @@
 #include <string.h>
 
 #define FILE_MAX_BYTES (1u << 20) /* a signature, certificates */
+#define CRL_MAX_BYTES (64u << 20)
 
 struct verification {
 	struct buf raw, der;   /* of the signature, as it came, and as DER */
@@ -51,7 +52,7 @@ static enum rc read_file(const char *path, struct buf *out, struct why *why)
 	return out->failed == RC_OK
 	        ? RC_OK
 	        : why_set(why, out->failed, "%s: over %u bytes", path,
-	                  FILE_MAX_BYTES);
+	                  (unsigned)out->max);
 }
 
 /* DER, or PEM under either label (RFC 7468 sections 8 and 9). */
@@ -251,6 +252,35 @@ static enum rc load_roots(X509_STORE *store, const char *path, struct why *why)
 	        : why_set(why, RC_MALFORMED, "%s: no certificate in PEM", path);
 }
 
+/* Held against the signer's own certificate. DER, or PEM. */
+static enum rc load_crl(X509_STORE *store, const char *path, struct why *why)
+{
+	struct buf file = BUF_INIT(CRL_MAX_BYTES);
+	struct buf der = BUF_INIT(CRL_MAX_BYTES);
+	X509_VERIFY_PARAM *p = X509_STORE_get0_param(store);
+	enum rc rc = read_file(path, &file, why);
+	struct bytes in = buf_bytes(&file);
+	const unsigned char *at;
+	X509_CRL *crl = NULL;
+
+	if (rc == RC_OK && in.n > 0 && in.p[0] != DER_SEQUENCE) {
+		rc = pem_next(&in, "X509 CRL", &der, why);
+		in = buf_bytes(&der);
+	}
+	at = in.p;
+	if (rc == RC_OK)
+		crl = d2i_X509_CRL(NULL, &at, (long)in.n);
+	if ((rc == RC_OK && crl == NULL) || rc == RC_NOTFOUND)
+		rc = why_set(why, RC_MALFORMED, "%s: no CRL", path);
+	if (rc == RC_OK && X509_STORE_add_crl(store, crl) != 1)
+		rc = RC_NOMEM;
+	X509_VERIFY_PARAM_set_flags(p, X509_V_FLAG_CRL_CHECK);
+	X509_CRL_free(crl);
+	buf_free(&file);
+	buf_free(&der);
+	return rc;
+}
+
 static STACK_OF(X509) * others(const struct verification *v)
 {
 	STACK_OF(X509) *list = sk_X509_new_null();
@@ -277,8 +307,9 @@ static enum rc check_purpose(X509 *x, struct why *why)
 }
 
 static enum rc check_chain(
-        const struct verification *v, const char *roots, struct why *why)
+        const struct verification *v, const struct cli *cli, struct why *why)
 {
+	const char *crl = cli_value(cli, OPT_CRL);
 	X509_STORE *store = X509_STORE_new();
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 	STACK_OF(X509) *list = others(v);
@@ -286,7 +317,9 @@ static enum rc check_chain(
 	enum rc rc = RC_NOMEM;
 
 	if (store != NULL && ctx != NULL && list != NULL && x != NULL)
-		rc = load_roots(store, roots, why);
+		rc = load_roots(store, cli_value(cli, OPT_CA), why);
+	if (rc == RC_OK && crl != NULL)
+		rc = load_crl(store, crl, why);
 	if (rc == RC_OK && X509_STORE_CTX_init(ctx, store, x, list) != 1)
 		rc = RC_NOMEM;
 	if (rc == RC_OK) {
@@ -328,7 +361,7 @@ static enum rc verify(struct cli *cli, struct verification *v, struct why *why)
 	if (rc == RC_OK)
 		rc = check_signing_time(v, why);
 	if (rc == RC_OK)
-		rc = check_chain(v, cli_value(cli, OPT_CA), why);
+		rc = check_chain(v, cli, why);
 	return rc;
 }
 
@@ -369,7 +402,8 @@ enum cli_exit mica_verify(struct cli *cli)
 	if (cli_given(cli, OPT_KEY) || cli_given(cli, OPT_OUT) ||
 	        cli_given(cli, OPT_DIGEST) || cli_given(cli, OPT_PEM) ||
 	        cli_given(cli, OPT_FORCE))
-		return cli_usage(cli, "--verify goes with --ca and --at alone");
+		return cli_usage(
+		        cli, "--verify goes with --ca, --crl and --at alone");
 	v.raw = BUF_INIT(FILE_MAX_BYTES);
 	v.der = BUF_INIT(FILE_MAX_BYTES);
 	v.at_s = clock_now_s();

@@ -8,19 +8,24 @@ import shutil
 import subprocess
 
 from harness import Ca, Skip, need, run, wait_for
+from softhsm import Token
 
+VERIFIER = os.path.join(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))), "tools", "CmsVerify.java")
+JARS = [f"/usr/share/java/{name}.jar" for name in
+        ("bcpkix", "bcprov", "bcutil")]
 KINDS = {"p256": "p256", "p384": "p384", "ed": "ed25519", "rsa": "rsa3072",
          "pss": "rsa3072"}
 DIGESTS = {"p256": "sha256", "p384": "sha384", "ed": "sha512",
            "rsa": "sha256", "pss": "sha256"}
 
 
-def edit(kinds=("p256",), more="", access=""):
+def edit(kinds=("p256",), more="", access="", token=None):
     """Code keys of those kinds, under the profile that mica init writes."""
     def change(text):
         text = text.replace(
             "keys:\n  issuing:", "keys:\n" + "".join(
-                f"  code-{k}: {{ file: code-{k}.key"
+                f"  code-{k}: {{ {token or f'file: code-{k}.key'}"
                 f"{', padding: pss' if k == 'pss' else ''} }}\n"
                 for k in kinds) +
             "  issuing:", 1)
@@ -36,18 +41,22 @@ def edit(kinds=("p256",), more="", access=""):
 class Signing(Ca):
     """A daemon with code keys, and a file to sign."""
 
-    def __init__(self, build, kinds=("p256",), more="", access=""):
-        super().__init__(build, edit=edit(kinds, more, access))
-        self.kinds = kinds
-        for k in kinds:
+    def __init__(self, build, kinds=("p256",), more="", access="",
+                 token=None):
+        super().__init__(build, edit=edit(kinds, more, access, token))
+        for k in kinds if token is None else ():
             key = os.path.join(self.home, "keys", f"code-{k}.key")
             run(self.bin("mica-signer"), "--ceremony", "make-key", "--out",
                 key, "--type", KINDS[k])
-            st = os.stat(os.path.join(self.home, "keys", "issuing.key"))
-            os.chown(key, st.st_uid, st.st_gid)
+            self.give(key)
         self.file = self.path("firmware.bin")
         with open(self.file, "wb") as f:
             f.write(os.urandom(100000))
+
+    def give(self, path):
+        """To the signer."""
+        st = os.stat(os.path.join(self.home, "keys", "issuing.key"))
+        os.chown(path, st.st_uid, st.st_gid)
 
     def up(self):
         self.start()
@@ -140,6 +149,46 @@ def test_signatures_are_verified_by_certtool(build):
                     check=False)
             assert r.returncode == 0, (k, r.stdout, r.stderr)
             assert c.good(c.file, p7s).returncode == 0
+
+
+def test_signatures_are_verified_by_bouncycastle(build):
+    if not os.environ.get("MICA_TEST_CI"):
+        raise Skip("runs under ./check --ci")
+    need("java", "javac")
+    if not all(os.path.exists(jar) for jar in JARS):
+        raise Skip("libbcpkix-java is not installed")
+    with Signing(build, tuple(KINDS)).up() as c:
+        run("javac", "-cp", ":".join(JARS), "-d", c.dir, VERIFIER,
+            timeout=120)
+        with open(c.path("other"), "wb") as f:
+            f.write(b"another")
+        for k in KINDS:
+            p7s = c.path(f"{k}.p7s")
+            c.sign(c.file, "--key", k, "-o", p7s)
+            for file, word in ((c.file, "good"), (c.path("other"), "bad")):
+                r = run("java", "-cp", ":".join(JARS + [c.dir]), "CmsVerify",
+                        file, p7s, check=False, timeout=120)
+                assert r.stdout.startswith(word), (k, r.stdout, r.stderr)
+
+
+def test_a_key_in_a_token_signs(build):
+    with Token() as t, Signing(
+            build, more=", approvals: 1",
+            token=f'uri: "{t.uri("firmware")}", module: {t.module}, '
+            "pin: token.pin") as c:
+        pin = os.path.join(c.home, "keys", "token.pin")
+        shutil.copy(t.pin, pin)
+        os.chmod(pin, 0o600)
+        c.give(pin)
+        run(c.bin("mica"), "key", "create", "firmware", "--uri",
+            t.uri("firmware"), "--module", t.module, "--pin-file", t.pin,
+            "--type", "p256", "--transcript", c.path("transcript"))
+        t.give()
+        c.up()
+        c.sign(c.file)
+        r = openssl_verify(c, c.file, c.file + ".p7s")
+        assert r.returncode == 0, r.stderr
+        assert c.good(c.file, c.file + ".p7s").returncode == 0
 
 
 def test_what_is_not_good_is_told(build):
@@ -252,15 +301,29 @@ def test_a_certificate_is_kept_and_a_revoked_one_is_not_replaced(build):
         wait_for("the certificate", lambda: c.json(
             "code", "list")["code"][0].get("serial"))
         assert c.json("code", "list")["code"][0]["serial"] == first["serial"]
+        p7s, crl = c.path("before.p7s"), c.path("crl")
+        c.sign(c.file, "-o", p7s)
+        c.mica("crl", "generate")
+        run("curl", "-sf", "-o", crl,
+            f"http://127.0.0.1:{c.http}/crl/factory.crl")
+        assert c.good(c.file, p7s, "--crl", crl).returncode == 0
         c.mica("revoke", "--serial", first["serial"], "--reason",
                "keyCompromise")
         r = c.sign(c.file, check=False)
         assert r.returncode == 1 and "revoked" in r.stderr, r
         assert not os.path.exists(c.file + ".p7s")
+        c.mica("crl", "generate")
+        run("curl", "-sf", "-o", crl,
+            f"http://127.0.0.1:{c.http}/crl/factory.crl")
+        r = c.good(c.file, p7s, "--crl", crl)
+        assert r.returncode == 5 and "revoked" in r.stderr, r
+        assert c.good(c.file, p7s, "--crl", c.file).returncode == 5
         c.stop()
         c.start()
         wait_for("its failure", lambda: "revoked" in c.json(
             "code", "list")["code"][0].get("failure", ""))
+        assert any("code key p256 has no certificate" in w
+                   for w in c.json("status")["warnings"])
 
 
 def test_a_suspended_code_key_signs_no_more(build):
