@@ -115,6 +115,25 @@ static bool root_key_is_here(const struct conf *conf, char *folder, size_t size)
 	return stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* Made by hand, so it needs more time. */
+static void warn_of_issuer_crl(
+        const struct authority *x, struct warnings *w, int64_t now_s)
+{
+	const struct issuer_crl *c = &x->issuer_crl;
+	int64_t left_s = c->next_update_s - now_s;
+
+	if (c->name == NULL)
+		return;
+	if (left_s <= 0)
+		warn(w, "the CRL %s of who issued authority %s has run out",
+		        c->name, x->conf->name);
+	else if (left_s < (c->next_update_s - c->this_update_s) / 4)
+		warn(w,
+		        "the CRL %s of who issued authority %s runs out in "
+		        "%lld days: mica authority crl makes a new one",
+		        c->name, x->conf->name, (long long)(left_s / DAY_S));
+}
+
 static void warn_of_authorities(const struct admin *a, struct warnings *w)
 {
 	int64_t now_s = clock_now_s();
@@ -131,6 +150,7 @@ static void warn_of_authorities(const struct admin *a, struct warnings *w)
 		else if (left_s < EXPIRY_WARNING_S)
 			warn(w, "authority %s expires in %lld days",
 			        x->conf->name, (long long)(left_s / DAY_S));
+		warn_of_issuer_crl(x, w, now_s);
 	}
 }
 

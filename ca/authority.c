@@ -238,6 +238,9 @@ static enum rc slot_load(
 	s->a.n_cross = s->cross.n;
 	if (rc == RC_OK)
 		rc = check_chain(&s->a, why);
+	if (rc == RC_OK && conf->issuer_crl.path != NULL)
+		rc = issuer_crl_read(&s->a.issuer_crl, &conf->issuer_crl,
+		        s->a.n_chain > 0 ? s->a.chain[0] : BYTES_NONE, why);
 	if (rc == RC_OK || rc == RC_NOMEM)
 		return rc;
 	return why_prefix(why, RC_CONFIG, "authorities.%s", conf->name);
@@ -341,6 +344,24 @@ static enum rc check_crosses(struct authorities *a, struct why *why)
 	return rc;
 }
 
+/* Our own CRLs stand under NAME.crl. */
+static enum rc check_crl_names(const struct authorities *a, struct why *why)
+{
+	for (size_t i = 0; i < a->n * a->n; i++) {
+		const char *name = a->slots[i / a->n].a.issuer_crl.name;
+		const char *own = a->slots[i % a->n].a.conf->name;
+		size_t n = strlen(own);
+
+		if (name != NULL && strncmp(name, own, n) == 0 &&
+		        strcmp(name + n, ".crl") == 0)
+			return why_set(why, RC_CONFIG,
+			        "authorities.%s: issuer_crl has the name of "
+			        "%s's own CRL",
+			        a->slots[i / a->n].a.conf->name, own);
+	}
+	return RC_OK;
+}
+
 enum rc authorities_new(
         struct authorities **out, const struct conf *conf, struct why *why)
 {
@@ -362,6 +383,8 @@ enum rc authorities_new(
 		rc = check_distinct(a, why);
 	if (rc == RC_OK)
 		rc = check_crosses(a, why);
+	if (rc == RC_OK)
+		rc = check_crl_names(a, why);
 	if (rc != RC_OK) {
 		authorities_free(a);
 		return rc;
@@ -380,6 +403,7 @@ void authorities_free(struct authorities *a)
 		buf_free(&a->slots[i].der);
 		free_all(&a->slots[i].chain);
 		free_all(&a->slots[i].cross);
+		issuer_crl_free(&a->slots[i].a.issuer_crl);
 	}
 	free(a->slots);
 	free(a);

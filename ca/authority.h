@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/why.h"
+#include "ca/issuer_crl.h"
 #include "conf/conf.h"
 #include "storage/store.h"
 
@@ -24,6 +25,7 @@ struct authority {
 	bool issues_no_cas;  /* pathLenConstraint 0 */
 	struct bytes *chain; /* DER certificates above it, issuer first */
 	size_t n_chain;
+	struct issuer_crl issuer_crl; /* no name: none is configured */
 	struct bytes sig_alg; /* AlgorithmIdentifier that its key signs with */
 	/* What this generation and the one before say of each other, DER. */
 	struct bytes *cross;

@@ -79,6 +79,7 @@ struct conf_authority { /* authorities.NAME */
 	const char *name;
 	struct conf_file certificate; /* PEM, one certificate */
 	struct conf_file chain;       /* PEM, issuer first; may be absent */
+	struct conf_file issuer_crl;  /* DER or PEM; may be absent */
 	const struct conf_key *key;
 	/* What it may issue; default: all but those of its code keys. */
 	const struct conf_profile **profiles;

@@ -34,11 +34,19 @@ struct cert_file {
 	int64_t last_modified_s;
 };
 
+/* An authority's issuer's, which is made elsewhere. */
+struct issuers_crl {
+	const struct issuer_crl *crl;
+	uint8_t hash[DIGEST_SHA256_BYTES];
+};
+
 struct publish {
 	struct authorities *authorities;
 	struct http_route routes[ROUTES];
 	struct crl_slot *crls[PUBLISH_CRLS_MAX];
 	size_t n_crls;
+	struct issuers_crl *others;
+	size_t n_others;
 	struct cert_file *certs; /* two of each authority */
 	size_t n_certs;
 };
@@ -150,22 +158,55 @@ static void no_crl(
 		http_answer_text(req, 404, "no such CRL");
 }
 
+/* Never kept past its nextUpdate. */
+static int64_t fresh_for_s(int64_t fresh_s, int64_t next_update_s)
+{
+	int64_t left_s = next_update_s - clock_now_s();
+
+	if (left_s > fresh_s)
+		left_s = fresh_s;
+	return left_s > 0 ? left_s : 0;
+}
+
+static const struct issuers_crl *find_other(
+        const struct publish *p, struct bytes name)
+{
+	for (size_t i = 0; i < p->n_others; i++)
+		if (bytes_eq_str(name, p->others[i].crl->name))
+			return &p->others[i];
+	return NULL;
+}
+
+static void get_other(const struct issuers_crl *o, struct http_req *req)
+{
+	struct fields f = { .n = 0 };
+
+	fill(&f, o->hash, fresh_for_s(CERT_FRESH_S, o->crl->next_update_s),
+	        "application/pkix-crl");
+	add_modified(&f, o->crl->this_update_s);
+	if (is_known(req, &f, o->crl->this_update_s))
+		http_answer(req, 304, f.list, f.n - 1, BYTES_NONE);
+	else
+		http_answer(req, 200, f.list, f.n, buf_bytes(&o->crl->der));
+}
+
 static void get_crl(void *ctx, struct http_req *req)
 {
 	const struct publish *p = ctx;
 	struct crl_slot *slot = find_crl(p, http_req_rest(req));
+	const struct issuers_crl *other = find_other(p, http_req_rest(req));
 	struct fields f = { .n = 0 };
-	int64_t left_s;
 
+	if (slot == NULL && other != NULL) {
+		get_other(other, req);
+		return;
+	}
 	if (slot == NULL) {
 		no_crl(p, req, http_req_rest(req));
 		return;
 	}
-	/* Never kept past its nextUpdate. */
-	left_s = slot->crl.next_update_s - clock_now_s();
-	if (left_s > slot->crl.fresh_s)
-		left_s = slot->crl.fresh_s;
-	fill(&f, slot->crl.hash, left_s > 0 ? left_s : 0,
+	fill(&f, slot->crl.hash,
+	        fresh_for_s(slot->crl.fresh_s, slot->crl.next_update_s),
 	        "application/pkix-crl");
 	add_modified(&f, slot->crl.this_update_s);
 	if (is_known(req, &f, slot->crl.this_update_s))
@@ -298,6 +339,30 @@ static enum rc fill_all_certs(struct publish *p)
 	return rc;
 }
 
+static enum rc fill_others(struct publish *p)
+{
+	size_t n = authorities_count(p->authorities);
+	struct digest *digest;
+	enum rc rc = digest_new(&digest);
+
+	if (rc != RC_OK)
+		return rc;
+	p->others = calloc(n + 1, sizeof(*p->others));
+	if (p->others == NULL)
+		rc = RC_NOMEM;
+	for (size_t i = 0; i < n && rc == RC_OK; i++) {
+		struct issuers_crl *o = &p->others[p->n_others];
+
+		o->crl = &authorities_at(p->authorities, i)->issuer_crl;
+		if (o->crl->name == NULL)
+			continue;
+		rc = digest_sha256(digest, buf_bytes(&o->crl->der), o->hash);
+		p->n_others++;
+	}
+	digest_free(digest);
+	return rc;
+}
+
 /* --- */
 
 enum rc publish_new(struct publish **out, struct authorities *a)
@@ -314,6 +379,8 @@ enum rc publish_new(struct publish **out, struct authorities *a)
 	p->routes[1] = (struct http_route){ HTTP_GET, HTTP_PREFIX, "/ca/", 0,
 		get_cert, p };
 	rc = fill_all_certs(p);
+	if (rc == RC_OK)
+		rc = fill_others(p);
 	if (rc != RC_OK)
 		publish_free(p);
 	else
@@ -332,6 +399,7 @@ void publish_free(struct publish *p)
 	for (size_t i = 0; i < p->n_certs; i++)
 		buf_free(&p->certs[i].message);
 	free(p->certs);
+	free(p->others);
 	free(p);
 }
 

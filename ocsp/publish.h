@@ -1,6 +1,7 @@
 /* ocsp/publish.h - what is signed already, over plain HTTP (RFC 5280 sections
  * 4.2.1.13 and 4.2.2.1): CRLs below /crl/, out of files that the keeper made
- * and handed over open, and CA certificates below /ca/, as DER (NAME.cer) and
+ * and handed over open, or as the configuration has that of an authority's
+ * issuer, and CA certificates below /ca/, as DER (NAME.cer) and
  * with all above them as a certs-only message (NAME.p7c). */
 #ifndef MICA_OCSP_PUBLISH_H
 #define MICA_OCSP_PUBLISH_H

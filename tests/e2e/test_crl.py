@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -165,6 +166,67 @@ def test_certificates_carry_urls_that_work(build):
         out = run("openssl", "pkcs7", "-inform", "DER", "-in", p7,
                   "-print_certs", "-noout").stdout
         assert out.count("subject=") == 2, out
+
+
+def with_issuer_crl(c, name):
+    """The configuration names a file beside the certificates."""
+    with open(c.conf) as f:
+        text = f.read()
+    text = re.sub(r" issuer_crl: \S+,", "", text)
+    with open(c.conf, "w") as f:
+        f.write(text.replace("certificate: ca/issuing.pem,",
+                             f"certificate: ca/issuing.pem, issuer_crl: "
+                             f"ca/{name},"))
+
+
+def test_crl_of_an_offline_root_is_served(build):
+    with with_passphrase(build, edit=with_crl) as c:
+        made = root_crl(c)  # PEM; root.crl beside it is DER
+        folder = os.path.join(c.home, "ca")
+        shutil.copy(made, os.path.join(folder, "root.pem.crl"))
+        shutil.copy(c.path("root.crl"), os.path.join(folder, "root.crl"))
+        with open(c.path("root.crl"), "rb") as f:
+            der = f.read()
+        c.start()
+        assert c.curl(url(c, "root.crl")).status == 404
+        for name in ("root.crl", "root.pem.crl"):
+            with_issuer_crl(c, name)
+            c.process.send_signal(signal.SIGHUP)
+            a = wait_for("it is served", lambda n=name: (
+                lambda a: a.status == 200 and a)(c.curl(url(c, n))))
+            assert a.body == der
+            assert a.headers["Content-Type"] == "application/pkix-crl"
+            same = c.curl(url(c, name), "-H",
+                          "If-None-Match: " + a.headers["ETag"])
+            assert same.status == 304 and not same.body
+        # The chain is judged by what is served alone.
+        _, pem = c.device("dev")
+        crl = fetch(c, "root.pem.crl")
+        p = run("openssl", "verify", "-crl_check_all", "-CAfile", c.root,
+                "-untrusted", issuing(c), "-CRLfile", pem_of(c, fetch(c)),
+                "-CRLfile", pem_of(c, crl), pem, check=False)
+        assert p.returncode == 0, p.stdout + p.stderr
+        assert "root.pem.crl" not in c.mica("status").stdout
+        # What is not the issuer's, or hides a CRL of ours, changes nothing.
+        shutil.copy(fetch(c), os.path.join(folder, "other.crl"))
+        shutil.copy(made, os.path.join(folder, "factory.crl"))
+        for name, word in (("other.crl", "another issuer"),
+                           ("factory.crl", "own CRL"),
+                           ("issuing.pem", "no CRL")):
+            with_issuer_crl(c, name)
+            p = run(c.bin("micad"), "--check-config", c.conf, check=False)
+            assert p.returncode != 0, name
+            assert word in p.stdout + p.stderr, p.stdout + p.stderr
+        # An alarm when it is about to run out.
+        with_issuer_crl(c, "root.crl")
+        c.stop()
+        ends = re.search(r"Next Update: (.*)", text_of(c.path("root.crl")))
+        ends = time.mktime(time.strptime(
+            ends.group(1), "%b %d %H:%M:%S %Y GMT")) - time.timezone
+        c.clock_shift = int(ends - time.time()) - 86400
+        c.start()
+        assert "root.crl of who issued authority factory runs out" in \
+            c.mica("status").stdout
 
 
 def test_http_validators(build):

@@ -57,6 +57,7 @@ static const char everything[] =
         "  beta:\n"
         "    certificate: beta.pem\n"
         "    chain: alpha.pem\n"
+        "    issuer_crl: alpha.pem\n"
         "    key: one\n"
         "    profiles: [full, bare]\n"
         "    aia: ['http://x/a.crt']\n"
@@ -297,6 +298,7 @@ START_TEST(keys_authorities_and_anchors_land)
 	ck_assert_ptr_eq(a->profiles[2], &c->profiles[2]);
 	ck_assert_ptr_eq(b->key, &c->keys[0]);
 	check_file(&b->chain, "alpha.pem");
+	check_file(&b->issuer_crl, "alpha.pem");
 	ck_assert_uint_eq(b->n_profiles, 2);
 	ck_assert_ptr_eq(b->profiles[0], conf_profile(c, "full"));
 	ck_assert_ptr_eq(b->profiles[1], conf_profile(c, "bare"));
