@@ -41,6 +41,8 @@ static const struct admin_endpoint endpoints[] = {
 	        floor_show },
 	{ HTTP_POST, HTTP_EXACT, "/v1/store/floor", ADMIN_BODY_MAX_BYTES,
 	        CONF_ROLE_ADMIN, floor_lower },
+	{ HTTP_GET, HTTP_EXACT, "/v1/authorities", 0, CONF_ROLE_AUDITOR,
+	        authority_list },
 	/* …/NAME/revoke */
 	{ HTTP_POST, HTTP_PREFIX, "/v1/authorities/", ADMIN_BODY_MAX_BYTES,
 	        CONF_ROLE_ADMIN, authority_change },

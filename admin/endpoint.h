@@ -12,7 +12,7 @@ call_fn cert_list, cert_show, cert_issue;
 call_fn cert_revoke;
 call_fn code_list, code_sign;
 call_fn crl_list, crl_generate;
-call_fn authority_change;
+call_fn authority_list, authority_change;
 call_fn approval_list, approval_ask, approval_show, approval_decide;
 call_fn floor_show, floor_lower;
 

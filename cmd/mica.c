@@ -119,6 +119,12 @@ static const struct cli_command commands[] = {
 	        O(OUT) | O(REVOKED) | O(VALIDITY) | O(KEY) | O(FILE) |
 	                O(ROOT_PASSPHRASE_FILE),
 	        0, 0, mica_authority_crl },
+	{ "authority", "list", "",
+	        "generations: keys, ends, CRLs, and the devices at each", 0, 0,
+	        0, mica_authority_list },
+	{ "authority", "plan", "NAME",
+	        "which step of a rollover comes next, and when it is safe", 0,
+	        1, 1, mica_authority_plan },
 	{ "authority", "roll",
 	        "NAME [--name NEW] [--type p256] [--validity 10y] "
 	        "[--key FILE] [--file CERT] [--root-passphrase-file FILE] "

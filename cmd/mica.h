@@ -118,6 +118,7 @@ cli_fn mica_device_suspend, mica_device_resume;
 cli_fn mica_token_create;
 cli_fn mica_cert_issue, mica_cert_list, mica_cert_show;
 cli_fn mica_revoke, mica_hold, mica_release;
+cli_fn mica_authority_list, mica_authority_plan;
 cli_fn mica_authority_revoke, mica_authority_roll;
 cli_fn mica_key_create;
 cli_fn mica_approval_list, mica_approval_show;

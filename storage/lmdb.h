@@ -248,6 +248,7 @@ enum rc read_changes(struct view *v, struct store_changes *op);
 enum rc read_crl_scan(struct view *v, struct store_crl_scan *op);
 enum rc read_crl_last(struct view *v, struct store_crl_last *op);
 enum rc read_crl_list(struct view *v, struct store_crl_list *op);
+enum rc read_census(struct view *v, struct store_census *op);
 enum rc read_approval_get(struct view *v, struct store_approval_get *op);
 enum rc read_approval_list(struct view *v, struct store_approval_list *op);
 /* Where a paged walk goes on: the first entry after the cursor, from where it

@@ -255,6 +255,8 @@ static enum rc read_any(struct view *v, struct store_op *op)
 		return read_crl_list(v, (struct store_crl_list *)op);
 	case KIND_APPROVAL_GET:
 		return read_approval_get(v, (struct store_approval_get *)op);
+	case KIND_CENSUS:
+		return read_census(v, (struct store_census *)op);
 	case KIND_APPROVAL_LIST:
 		return read_approval_list(v, (struct store_approval_list *)op);
 	default:

@@ -435,3 +435,10 @@ enum rc store_approval_list(struct store *s, struct store_approval_list *op)
 	need_length(&c, "the list", op->max, STORE_ROWS_MAX);
 	return read_op(s, &c);
 }
+
+enum rc store_census(struct store *s, struct store_census *op)
+{
+	struct check c = check_op(&op->op, KIND_CENSUS);
+
+	return read_op(s, &c);
+}

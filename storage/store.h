@@ -599,6 +599,26 @@ struct store_authority_get { /* by id */
 MUST_CHECK enum rc store_authority_get(
         struct store *s, struct store_authority_get *op);
 
+/* Which generation the devices are at, by parts of so many devices; a part adds
+ * to rows. Valid is what is neither expired nor revoked; held counts. */
+#define STORE_CENSUS_DEVICES 1024
+struct store_census_row {
+	uint64_t devices; /* whose newest valid certificate is of it */
+	uint64_t recent;  /* of these, that one was begun since since_us */
+	uint64_t certs;   /* valid ones of devices */
+};
+struct store_census {
+	struct store_op op;
+	int64_t since_us;
+	/* The caller's, by authority id: STORE_ROWS_MAX + 1 of them. */
+	struct store_census_row *rows;
+	uint64_t next; /* in, and out: where to go on; 0: from the start */
+	/* out */
+	uint64_t looked; /* devices in this part */
+	bool more;
+};
+MUST_CHECK enum rc store_census(struct store *s, struct store_census *op);
+
 /* --- CRLs: one series of numbers for each scope, which is an authority and a
  * shard (0: the full CRL). Numbers only rise (DESIGN rule 9). */
 struct store_crl {

@@ -149,6 +149,20 @@ def issuer_name(c, pem):
     return c.json("cert", "show", serial(pem))["authority"]
 
 
+def generations(c):
+    """Name: state, devices, valid certificates, state of its CRL."""
+    return {a["name"]: (a["state"], a["devices"], a["certificates"],
+                        a.get("crl_state"))
+            for a in c.json("authority", "list")["authorities"]}
+
+
+def step(c):
+    p = c.json("authority", "plan", OLD)
+    assert c.json("authority", "plan", NEW) == p
+    assert "[next]" in c.mica("authority", "plan", NEW).stdout
+    return p["next"], p["recent"], p["devices"]
+
+
 def test_from_one_generation_to_the_next(build):
     need("pki")
     with start(build) as c:
@@ -159,6 +173,9 @@ def test_from_one_generation_to_the_next(build):
         assert [fingerprint(x) for x in cacerts(c)] == \
             [fingerprint(old), fingerprint(c.root)]
         late_token = c.token("late")
+        p = c.mica("authority", "plan", OLD, check=False)
+        assert p.returncode == 1 and "roll factory" in p.stderr, p.stderr
+        assert generations(c)[OLD][:3] == ("issuing", 1, 1)
 
         # The ceremony: same name, another key, and both say so.
         lines = roll(c)
@@ -178,7 +195,11 @@ def test_from_one_generation_to_the_next(build):
         given = cacerts(c)
         assert [fingerprint(x) for x in given] == [
             fingerprint(x) for x in (old, c.root, new, nwo, own)]
+        assert step(c) == ("issue", 0, 1)
         during = c.device("during")
+        assert generations(c)[OLD][:3] == ("issuing", 2, 2)
+        assert generations(c)[NEW][:3] == ("staged", 0, 0)
+        assert step(c) == ("issue", 1, 2)
         assert issuer_name(c, during[1]) == OLD
         assert status_of(c, old, during[1]) == "good"
 
@@ -195,6 +216,9 @@ def test_from_one_generation_to_the_next(build):
         assert issuer_name(c, late) == NEW
         renewed = renew(c, "before", *before)
         assert issuer_name(c, renewed[1]) == NEW
+        assert step(c) == ("retire", 4, 4)
+        assert generations(c)[OLD][:3] == ("issuing", 1, 2)
+        assert generations(c)[NEW][:3] == ("issuing", 3, 3)
 
         # Who trusts one generation alone follows both, by the cross
         # certificates; without them nobody does.
@@ -230,6 +254,12 @@ def test_from_one_generation_to_the_next(build):
                     "-untrusted", old, "-untrusted", new, "-CRLfile", olds,
                     "-CRLfile", news, pem, check=False)
             assert (p.returncode == 0) == good, (pem, p.stdout, p.stderr)
+        assert generations(c) == {OLD: ("retired", 0, 1, "ok"),
+                                  NEW: ("issuing", 3, 3, "ok")}
+        assert step(c)[0] == "remove"
+        old_end = c.json("authority", "plan", OLD)["old"]["last_end"]
+        assert old_end in c.mica("authority", "plan", OLD).stdout
+
         # A device of the old generation still comes over.
         again = renew(c, "before", *before)
         assert issuer_name(c, again[1]) == NEW

@@ -251,6 +251,7 @@ static const struct {
 	{ HTTP_POST, "/v1/revocations", CONF_ROLE_OPERATOR },
 	{ HTTP_GET, "/v1/store/floor", CONF_ROLE_AUDITOR },
 	{ HTTP_POST, "/v1/store/floor", CONF_ROLE_ADMIN },
+	{ HTTP_GET, "/v1/authorities", CONF_ROLE_AUDITOR },
 	{ HTTP_POST, "/v1/authorities/x/revoke", CONF_ROLE_ADMIN },
 	{ HTTP_GET, "/v1/approvals", CONF_ROLE_AUDITOR },
 	{ HTTP_GET, "/v1/approvals/1", CONF_ROLE_AUDITOR },
