@@ -132,8 +132,13 @@ static void fill_public(struct template *t, const struct recipe *r,
 	add(t, CKA_KEY_TYPE, &r->key_type, sizeof(r->key_type));
 	add_bool(t, CKA_TOKEN, true);
 	add_bool(t, CKA_PRIVATE, false);
-	add_bool(t, CKA_VERIFY, true);
-	add_bool(t, CKA_ENCRYPT, want->decrypt);
+	/* What anybody can do with a public key. A TPM has one bit for
+	 * CKA_VERIFY and CKA_DECRYPT and another for CKA_ENCRYPT and CKA_SIGN:
+	 * these two go as the private key's do. */
+	if (want->decrypt) {
+		add_bool(t, CKA_VERIFY, true);
+		add_bool(t, CKA_ENCRYPT, true);
+	}
 	add_bool(t, CKA_WRAP, false);
 	add_bytes(t, CKA_LABEL, want->label);
 	add_bytes(t, CKA_ID, id);
