@@ -284,6 +284,33 @@ static void fail(struct call *c, enum rc rc, const struct why *why)
 	enter(c, "code.fail", failed);
 }
 
+/* --- in good standing */
+
+static void look_up(struct call *c, store_done_fn *done)
+{
+	struct signing *j = c->job;
+
+	j->status = (struct store_status){
+		.op = { .done = done, .ctx = c },
+		.rows = &j->row,
+		.n = 1,
+	};
+	call_store(&j->status.op, store_status(c->admin->o.store, &j->status));
+}
+
+/* What is signed under a certificate that is held or revoked would be
+ * refused. */
+static enum rc check_status(const struct call *c, struct why *why)
+{
+	const struct signing *j = c->job;
+
+	if (j->row.state == CERT_ISSUED)
+		return RC_OK;
+	return why_set(why, RC_DENIED,
+	        "the certificate of code key %s is revoked or held",
+	        key_of(c)->conf->name);
+}
+
 /* --- released */
 
 static void signed_and_entered(struct store_op *op)
@@ -362,6 +389,19 @@ static enum rc verify(struct call *c, struct bytes signature)
 	        &j->why, RC_INTERNAL, "the signer's signature does not verify");
 }
 
+/* It may have been revoked since. */
+static void looked_up_again(struct store_op *op)
+{
+	struct call *c = op->ctx;
+	struct why why = op->why;
+	enum rc rc = op->rc != RC_OK ? op->rc : check_status(c, &why);
+
+	if (rc == RC_OK)
+		enter(c, "code.sign", signed_and_entered);
+	else
+		fail(c, rc, &why);
+}
+
 static void on_signed(struct signer_call *ask)
 {
 	struct call *c = ask->ctx;
@@ -389,7 +429,7 @@ static void on_signed(struct signer_call *ask)
 		(void)snprintf(j->detail, sizeof(j->detail),
 		        "%s %s, certificate %s, CMS of sha256 %s", j->algorithm,
 		        j->digest_text, j->serial, buf_cstr(&hex));
-		enter(c, "code.sign", signed_and_entered);
+		look_up(c, looked_up_again);
 	}
 	buf_free(&hex);
 }
@@ -443,17 +483,14 @@ static enum rc build(struct call *c, struct why *why)
 	                               : code_tbs_put(&j->tbs, &j->attrs, &s);
 }
 
-/* A certificate that is held or revoked says so in the next moment: what is
- * signed under it would be refused. Below the clock's floor (DESIGN rule 11)
- * signingTime would be wrong. */
+/* Below the clock's floor (DESIGN rule 11) signingTime would be wrong. */
 static enum rc judge(struct call *c, struct why *why)
 {
 	const struct signing *j = c->job;
+	enum rc rc = check_status(c, why);
 
-	if (j->row.state != CERT_ISSUED)
-		return why_set(why, RC_DENIED,
-		        "the certificate of code key %s is revoked or held",
-		        key_of(c)->conf->name);
+	if (rc != RC_OK)
+		return rc;
 	if (clock_now_us() < j->stat.clock_floor_us)
 		return why_set(why, RC_UNAVAILABLE,
 		        "the clock is behind what is on record: see mica "
@@ -501,12 +538,7 @@ static void go(struct call *c)
 	struct signing *j = c->job;
 
 	j->row.key = key_of(c)->cert_key;
-	j->status = (struct store_status){
-		.op = { .done = look_up_floor, .ctx = c },
-		.rows = &j->row,
-		.n = 1,
-	};
-	call_store(&j->status.op, store_status(c->admin->o.store, &j->status));
+	look_up(c, look_up_floor);
 }
 
 void code_sign(struct call *c)

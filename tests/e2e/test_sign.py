@@ -1,10 +1,12 @@
 """Code signatures: mica sign, judged by openssl cms, certtool and BouncyCastle."""
 
+import json
 import os
 import pwd
 import re
 import resource
 import shutil
+import signal
 import subprocess
 
 from harness import Ca, Skip, need, run, wait_for
@@ -342,6 +344,71 @@ def test_nobody_else_gets_such_a_certificate(build):
         r = c.mica("cert", "issue", "--csr", c.path("mine.csr"), "--profile",
                    "code-signing", "--device", "mine", check=False)
         assert r.returncode == 1 and "no authority issues" in r.stderr, r
+
+
+def test_a_certificate_is_renewed_before_it_ends(build):
+    with Signing(build).up() as c:
+        first = c.json("code", "list")["code"][0]["serial"]
+        for days, renewed in ((240, False), (250, True)):
+            c.stop()
+            c.clock_shift = days * 86400
+            c.up()
+            now = c.json("code", "list")["code"][0]["serial"]
+            assert (now != first) == renewed, (days, first, now)
+        c.sign(c.file)
+        assert c.json("cert", "show", first)["state"] == "issued"
+        on_record = c.json("cert", "list", "--device", "code:p256")
+        assert len(on_record["certificates"]) == 2, on_record
+
+
+def test_a_code_key_comes_with_sighup(build):
+    with Signing(build) as c:
+        with open(c.conf) as f:
+            text = f.read()
+        with open(c.conf, "w") as f:
+            f.write(text[:text.rindex("\ncode:")])
+        c.start()
+        assert c.json("code", "list")["code"] == []
+        r = c.sign(c.file, check=False)
+        assert r.returncode == 1 and "no code keys" in r.stderr, r
+        with open(c.conf, "w") as f:
+            f.write(text)
+        c.process.send_signal(signal.SIGHUP)
+        wait_for("the code key", lambda: any(
+            k.get("serial") for k in c.json("code", "list")["code"]))
+        c.sign(c.file)
+
+
+def test_the_api_takes_what_it_should_and_no_more(build):
+    digest = "00" * 32
+
+    def ask(c, **more):
+        body = {"key": "p256", "algorithm": "sha256", "digest": digest,
+                "size": 1, "file": "f"}
+        body.update(more)
+        body = {k: v for k, v in body.items() if v is not None}
+        return json.loads(run(
+            "curl", "-s", "--unix-socket",
+            os.path.join(c.home, "admin.sock"), "-d", json.dumps(body),
+            "http://localhost/v1/code").stdout)
+
+    with Signing(build).up() as c:
+        for clause, more in (
+                ("digest: want 32 octets", {"digest": digest[2:]}),
+                ("digest: want 32 octets", {"digest": "zz" * 32}),
+                ("signs sha256", {"algorithm": "sha512"}),
+                ("signs sha256", {"algorithm": "md5"}),
+                ("no code key other", {"key": "other"}),
+                ("printable", {"file": "a\nb"}),
+                ("printable", {"file": ""}),
+                ("printable", {"file": "x" * 129}),
+                ("size: under 0", {"size": -1}),
+                ("size", {"size": None}),
+                ("tbs", {"tbs": "00"})):
+            answer = ask(c, **more)
+            assert clause in answer["error"]["text"], (more, answer)
+        assert "code.begin" not in c.audit()
+        assert ask(c, key=None, file="x" * 128)["algorithm"] == "sha256"
 
 
 def test_two_must_agree(build):
