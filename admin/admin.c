@@ -37,6 +37,7 @@ static const struct admin_endpoint endpoints[] = {
 	{ HTTP_GET, HTTP_EXACT, "/v1/crls", 0, CONF_ROLE_AUDITOR, crl_list },
 	{ HTTP_POST, HTTP_EXACT, "/v1/crls", ADMIN_BODY_MAX_BYTES,
 	        CONF_ROLE_OPERATOR, crl_generate },
+	{ HTTP_GET, HTTP_EXACT, "/v1/audit", 0, CONF_ROLE_AUDITOR, audit_list },
 	{ HTTP_GET, HTTP_EXACT, "/v1/store/floor", 0, CONF_ROLE_AUDITOR,
 	        floor_show },
 	{ HTTP_POST, HTTP_EXACT, "/v1/store/floor", ADMIN_BODY_MAX_BYTES,
@@ -65,6 +66,7 @@ static const struct {
 	const char *known;
 } queries[] = {
 	{ device_list, "max cursor" },
+	{ audit_list, "max cursor" },
 	{ cert_list, "max cursor device state authority expires_within" },
 	{ cert_show, "authority" },
 	{ crl_list, "authority" },

@@ -15,6 +15,7 @@ call_fn crl_list, crl_generate;
 call_fn authority_list, authority_change;
 call_fn approval_list, approval_ask, approval_show, approval_decide;
 call_fn floor_show, floor_lower;
+call_fn audit_list;
 
 /* Does a profile of enroll.est have room for a device of that id? RC_MALFORMED:
  * none has; why says what is wrong with the last. */

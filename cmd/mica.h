@@ -128,6 +128,7 @@ cli_fn mica_authority_root, mica_authority_sign;
 cli_fn mica_crl_show, mica_crl_generate;
 cli_fn mica_sign, mica_code_list;
 cli_fn mica_store_check, mica_store_floor;
+cli_fn mica_audit_list, mica_audit_export, mica_audit_verify;
 
 /* --- mica.c */
 /* The option's first value; NULL: not given. */

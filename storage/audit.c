@@ -1,4 +1,5 @@
 #include "storage/audit.h"
+#include "storage/check.h"
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -47,6 +48,23 @@ bool chain_link(struct chain *c, const uint8_t before[STORE_HASH_BYTES],
 		return true;
 	ERR_clear_error();
 	return false;
+}
+
+enum rc audit_row_hash(const uint8_t before[STORE_HASH_BYTES],
+        const struct store_audit_row *row, uint8_t out[STORE_HASH_BYTES])
+{
+	struct buf entry = BUF_INIT(2 * STORE_TEXT_MAX + 1024);
+	struct chain *c = NULL;
+	enum rc rc = chain_new(&c);
+
+	rec_audit_pack(&entry, row);
+	if (rc == RC_OK && entry.failed != RC_OK)
+		rc = entry.failed;
+	if (rc == RC_OK && !chain_link(c, before, buf_bytes(&entry), out))
+		rc = RC_INTERNAL;
+	chain_free(c);
+	buf_free(&entry);
+	return rc;
 }
 
 bool chain_read(

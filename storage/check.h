@@ -7,6 +7,7 @@
 
 #include "base/rc.h"
 #include "base/why.h"
+#include "storage/store.h"
 #include <stdint.h>
 
 struct store_check_report {
@@ -26,5 +27,10 @@ struct store_check_report {
  * Errors: as store_open; RC_IO where LMDB's own structure is broken. */
 MUST_CHECK enum rc store_check(
         const char *path, struct store_check_report *r, struct why *why);
+
+/* The hash that an audit entry must have behind one whose hash is before (zeros:
+ * it is the first), to hold an export against itself. RC_NOMEM RC_INTERNAL. */
+MUST_CHECK enum rc audit_row_hash(const uint8_t before[STORE_HASH_BYTES],
+        const struct store_audit_row *row, uint8_t out[STORE_HASH_BYTES]);
 
 #endif

@@ -391,3 +391,59 @@ def test_store_check_needs_no_daemon(build):
         assert "0 faults" in c.mica("store", "check").stdout
         p = c.mica("store", "check", "--store", c.path("none"), check=False)
         assert p.returncode == 1 and p.stderr, p.stderr
+
+
+def test_audit_trail_is_exported_and_changes_to_it_show(build):
+    with ca(build) as c:
+        c.mica("device", "add", "meter-aaa")
+        entries = c.json("audit", "list")["entries"]
+        assert [e["object"] for e in entries
+                if e["event"] == "device.create"] == ["meter-aaa"], entries
+        assert len(c.json("audit", "list", "--max", "2")["entries"]) == 2
+        export = c.path("audit")
+        done = c.json("audit", "export", "--out", export)
+        assert done["entries"] == done["last"] >= len(entries), done
+        p = c.mica("audit", "export", "--out", export, check=False)
+        assert p.returncode == 1 and "exists" in p.stderr, p.stderr
+        for n in range(120):
+            c.mica("device", "add", f"other-{n}")
+        p = c.mica("audit", "verify", "--file", export)
+        assert f"1 to {done['last']} stand" in p.stdout, p.stdout
+        later, part = c.path("later"), c.path("part")
+        assert c.json("audit", "export", "--out", later)["entries"] > 120
+        c.mica("audit", "export", "--out", part, "--cursor", "5")
+        c.stop()
+        for f in (export, later, part):
+            c.mica("audit", "verify", "--file", f)
+        # An export that somebody touched.
+        with open(later) as f:
+            text = f.read()
+        forged = c.path("forged")
+        with open(forged, "w") as f:
+            f.write(text.replace("meter-aaa", "meter-bbb"))
+        refused_verify(c, forged, "was changed")
+        with open(forged, "w") as f:
+            f.write("".join(x for x in text.splitlines(True)
+                            if "meter-aaa" not in x))
+        refused_verify(c, forged, "should")
+        # A store that somebody touched, and one that is another.
+        data = os.path.join(c.home, "store", "data.mdb")
+        with open(data, "rb") as f:
+            store = f.read()
+        with open(data, "wb") as f:
+            f.write(store.replace(b"meter-aaa", b"meter-bbb"))
+        refused_verify(c, export, "was changed")
+        with open(data, "wb") as f:
+            f.write(store)
+        c.mica("audit", "verify", "--file", export)
+        with ca(build) as other:
+            for n in range(20):
+                other.mica("device", "add", f"x{n}")
+            other.stop()
+            refused_verify(c, export, "not what was exported", "--store",
+                           os.path.join(other.home, "store"))
+
+
+def refused_verify(c, path, word, *more):
+    p = c.mica("audit", "verify", "--file", path, *more, check=False)
+    assert p.returncode == 1 and word in p.stderr, (p.stdout, p.stderr)
