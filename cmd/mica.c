@@ -86,10 +86,11 @@ static const struct cli_command commands[] = {
 	        mica_release },
 	{ "authority", "root",
 	        "DIR [--name NAME] [--type p384] [--validity 30y] "
-	        "[--path-length N] [--root-passphrase-file FILE]",
+	        "[--path-length N] [--root-passphrase-file FILE | "
+	        "--key URI --module PATH [--pin-file FILE]]",
 	        "make a root on a machine that stays offline",
-	        O(NAME) | O(TYPE) | O(VALIDITY) | O(PATH_LENGTH) |
-	                O(ROOT_PASSPHRASE_FILE),
+	        O(NAME) | O(TYPE) | O(VALIDITY) | O(PATH_LENGTH) | O(KEY) |
+	                O(MODULE) | O(PIN_FILE) | O(ROOT_PASSPHRASE_FILE),
 	        1, 1, mica_authority_root },
 	{ "authority", "request",
 	        "NAME --out REQUEST [--subject ATTRIBUTE=VALUE]... "
@@ -99,13 +100,15 @@ static const struct cli_command commands[] = {
 	        mica_authority_request },
 	{ "authority", "sign",
 	        "REQUEST --out CERT [--key FILE] [--file CERT] "
-	        "[--root-passphrase-file FILE] [--validity 10y] "
+	        "[--root-passphrase-file FILE | --module PATH [--pin-file "
+	        "FILE]] "
+	        "[--validity 10y] "
 	        "[--path-length 0] [--subject ATTRIBUTE=VALUE]... "
 	        "[--transcript FILE] [--yes]",
 	        "answer a request where the root's key is",
-	        O(OUT) | O(KEY) | O(FILE) | O(ROOT_PASSPHRASE_FILE) |
-	                O(VALIDITY) | O(PATH_LENGTH) | O(SUBJECT) |
-	                O(TRANSCRIPT) | O(YES),
+	        O(OUT) | O(KEY) | O(MODULE) | O(PIN_FILE) | O(FILE) |
+	                O(ROOT_PASSPHRASE_FILE) | O(VALIDITY) | O(PATH_LENGTH) |
+	                O(SUBJECT) | O(TRANSCRIPT) | O(YES),
 	        1, 1, mica_authority_sign },
 	{ "authority", "install",
 	        "NAME CERT... [--crl FILE] [--transcript FILE]",
@@ -114,10 +117,11 @@ static const struct cli_command commands[] = {
 	        mica_authority_install },
 	{ "authority", "crl",
 	        "--out FILE [--revoked FILE] [--validity 90d] [--key FILE] "
-	        "[--file CERT] [--root-passphrase-file FILE]",
+	        "[--file CERT] [--root-passphrase-file FILE | "
+	        "--module PATH [--pin-file FILE]]",
 	        "sign the CRL of a root, by its key (no daemon needed)",
 	        O(OUT) | O(REVOKED) | O(VALIDITY) | O(KEY) | O(FILE) |
-	                O(ROOT_PASSPHRASE_FILE),
+	                O(MODULE) | O(PIN_FILE) | O(ROOT_PASSPHRASE_FILE),
 	        0, 0, mica_authority_crl },
 	{ "authority", "list", "",
 	        "generations: keys, ends, CRLs, and the devices at each", 0, 0,

@@ -53,7 +53,20 @@ static enum cli_exit finish(struct cli *cli, enum rc rc, const struct why *why)
 	return rc == RC_OK ? CLI_OK : cli_fail(cli, rc, why);
 }
 
-/* The issuer, where its key is: --key, --file and the passphrase, or what mica
+/* Of the root's key: a passphrase, or with --module the PIN of its token. */
+static enum rc open_secret(
+        const struct cli *cli, const char *key, int *fd, struct why *why)
+{
+	bool token = cli_given(cli, OPT_MODULE);
+	enum rc rc = ceremony_passphrase(cli,
+	        token ? OPT_PIN_FILE : OPT_ROOT_PASSPHRASE_FILE, key, fd, why);
+
+	if (rc == RC_OK && token && *fd < 0)
+		*fd = ceremony_ask("PIN", key);
+	return rc;
+}
+
+/* The issuer, where its key is: --key, --file and what opens it, or what mica
  * init left beside the configuration. key and cert outlive c. */
 static enum rc add_issuer(struct ceremony *c, const struct cli *cli,
         char key[CEREMONY_PATH_BYTES], char cert[CEREMONY_PATH_BYTES],
@@ -65,10 +78,12 @@ static enum rc add_issuer(struct ceremony *c, const struct cli *cli,
 	int fd;
 
 	ceremony_add(c, "--issuer-key", path);
+	if (cli_given(cli, OPT_MODULE))
+		ceremony_add(c, "--issuer-module", cli_value(cli, OPT_MODULE));
 	ceremony_add(c, "--issuer-cert",
 	        value_or(cli, OPT_FILE,
 	                beside_config(cli, "ca/root.pem", cert)));
-	rc = ceremony_passphrase(cli, OPT_ROOT_PASSPHRASE_FILE, path, &fd, why);
+	rc = open_secret(cli, path, &fd, why);
 	if (rc == RC_OK)
 		ceremony_add_fd(c, "--issuer-passphrase-fd", fd);
 	return rc;
@@ -76,11 +91,19 @@ static enum rc add_issuer(struct ceremony *c, const struct cli *cli,
 
 /* --- root */
 struct root {
-	char key[CEREMONY_PATH_BYTES], cert[CEREMONY_PATH_BYTES];
-	char transcript[CEREMONY_PATH_BYTES];
+	bool token;      /* --module: the key is made in a token */
+	const char *key; /* a path, or the token's URI */
+	char path[CEREMONY_PATH_BYTES], cert[CEREMONY_PATH_BYTES];
+	char transcript[CEREMONY_PATH_BYTES], proof[CEREMONY_PATH_BYTES];
 	char organization[128], common_name[128];
 	char passphrase[CEREMONY_PASSPHRASE_MAX_BYTES + 1]; /* made */
 };
+
+static bool below(const char *dir, const char *name, char *out)
+{
+	return snprintf(out, CEREMONY_PATH_BYTES, "%s/%s", dir, name) <
+	        CEREMONY_PATH_BYTES;
+}
 
 static enum rc root_names(
         const struct cli *cli, struct root *r, struct why *why)
@@ -88,36 +111,39 @@ static enum rc root_names(
 	const char *dir = cli->args[0];
 	const char *name = value_or(cli, OPT_NAME, NAME_DEFAULT);
 
-	if (snprintf(r->key, sizeof(r->key), "%s/root.key", dir) >=
-	                (int)sizeof(r->key) ||
-	        snprintf(r->cert, sizeof(r->cert), "%s/root.pem", dir) >=
-	                (int)sizeof(r->cert) ||
-	        snprintf(r->transcript, sizeof(r->transcript),
-	                "%s/root.transcript",
-	                dir) >= (int)sizeof(r->transcript) ||
+	if (!below(dir, "root.key", r->path) ||
+	        !below(dir, "root.pem", r->cert) ||
+	        !below(dir, "root.transcript", r->transcript) ||
+	        !below(dir, "root.key.transcript", r->proof) ||
 	        snprintf(r->organization, sizeof(r->organization), "O=%s",
 	                name) >= (int)sizeof(r->organization) ||
 	        snprintf(r->common_name, sizeof(r->common_name),
 	                "CN=%s Root CA", name) >= (int)sizeof(r->common_name))
 		return why_set(why, RC_TOOBIG, "DIR or --name is too long");
+	r->token = cli_given(cli, OPT_MODULE);
+	r->key = r->token ? cli_value(cli, OPT_KEY) : r->path;
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
 		return why_set(why, RC_IO, "%s: %s", dir, strerror(errno));
 	return RC_OK;
 }
 
-static enum rc add_root_passphrase(struct ceremony *c, const struct cli *cli,
-        const struct root *r, struct why *why)
+/* Where the key is, and what opens it. */
+static enum rc add_root_key(struct ceremony *c, const struct cli *cli,
+        const struct root *r, const char *option, struct why *why)
 {
 	int fd = -1;
 	enum rc rc = RC_OK;
 
+	ceremony_add(c, option, r->key);
+	if (r->token)
+		ceremony_add(c, "--module", cli_value(cli, OPT_MODULE));
 	if (r->passphrase[0] != '\0')
 		fd = ceremony_secret_fd(r->passphrase);
 	else
-		rc = ceremony_passphrase(
-		        cli, OPT_ROOT_PASSPHRASE_FILE, r->key, &fd, why);
+		rc = open_secret(cli, r->key, &fd, why);
 	if (rc == RC_OK && fd < 0)
-		rc = why_set(why, RC_IO, "memfd: %s", strerror(errno));
+		rc = why_set(why, RC_NOCRED, "%s: there is no %s", r->key,
+		        r->token ? "PIN" : "passphrase");
 	ceremony_add_fd(c, "--passphrase-fd", fd);
 	return rc;
 }
@@ -128,16 +154,16 @@ static enum rc make_root(
 	struct ceremony c;
 	enum rc rc;
 
-	ceremony_begin(&c, "make-key");
+	ceremony_begin(&c, r->token ? "create-key" : "make-key");
 	ceremony_add(&c, "--type", value_or(cli, OPT_TYPE, ROOT_TYPE));
-	ceremony_add(&c, "--out", r->key);
-	rc = add_root_passphrase(&c, cli, r, why);
+	if (r->token)
+		ceremony_add(&c, "--transcript", r->proof);
+	rc = add_root_key(&c, cli, r, r->token ? "--key" : "--out", why);
 	if (rc == RC_OK)
 		rc = ceremony_run(&c, why);
 	if (rc != RC_OK)
 		return rc;
 	ceremony_begin(&c, "root");
-	ceremony_add(&c, "--key", r->key);
 	ceremony_add(&c, "--subject", r->organization);
 	ceremony_add(&c, "--subject", r->common_name);
 	ceremony_add(
@@ -147,15 +173,19 @@ static enum rc make_root(
 		        &c, "--path-length", cli_value(cli, OPT_PATH_LENGTH));
 	ceremony_add(&c, "--out", r->cert);
 	ceremony_add(&c, "--transcript", r->transcript);
-	rc = add_root_passphrase(&c, cli, r, why);
+	rc = add_root_key(&c, cli, r, "--key", why);
 	return rc == RC_OK ? ceremony_run(&c, why) : rc;
 }
 
 static void show_root(const struct root *r)
 {
-	printf("%s    the root's key, encrypted\n", r->key);
+	printf("%s    the root's key, %s\n", r->key,
+	        r->token ? "in the token" : "encrypted");
 	printf("%s    its certificate: what devices and services trust\n",
 	        r->cert);
+	if (r->token)
+		printf("%s    the proof of its key, for the witnesses\n",
+		        r->proof);
 	printf("%s    for the witnesses to sign\n", r->transcript);
 	if (r->passphrase[0] != '\0')
 		printf("\nThe key's passphrase, shown this once:\n\n    %s\n\n"
@@ -167,10 +197,15 @@ enum cli_exit mica_authority_root(struct cli *cli)
 {
 	struct root r = { .passphrase = "" };
 	struct why why = WHY_NONE;
-	enum rc rc = root_names(cli, &r, &why);
+	enum rc rc;
 
 	_Static_assert(sizeof(r.passphrase) > TOKEN_TEXT_CHARS, "fits");
-	if (!cli_given(cli, OPT_ROOT_PASSPHRASE_FILE))
+	if (cli_given(cli, OPT_KEY) != cli_given(cli, OPT_MODULE))
+		return cli_usage(cli,
+		        "--key, a token's URI, and --module belong "
+		        "together");
+	rc = root_names(cli, &r, &why);
+	if (!r.token && !cli_given(cli, OPT_ROOT_PASSPHRASE_FILE))
 		token_make(r.passphrase);
 	if (rc == RC_OK)
 		rc = make_root(cli, &r, &why);

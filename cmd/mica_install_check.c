@@ -276,23 +276,6 @@ static bool judge_trust(struct judge *j, const struct install *in)
 	return good;
 }
 
-/* A root's CRL speaks of what stands right below it. */
-static enum rc judge_crl(
-        struct judge *j, const struct install *in, struct why *why)
-{
-	X509_CRL *crl;
-	bool good;
-
-	if (in->crl_path == NULL)
-		return RC_OK;
-	crl = crl_of(&in->crl);
-	good = crl != NULL && X509_STORE_add_crl(j->store, crl) == 1 &&
-	        X509_STORE_set_flags(j->store, X509_V_FLAG_CRL_CHECK) == 1;
-	X509_CRL_free(crl);
-	return good ? RC_OK
-	            : why_set(why, RC_MALFORMED, "%s: no CRL", in->crl_path);
-}
-
 static enum rc judge_run(struct judge *j, struct why *why)
 {
 	int error;
@@ -321,8 +304,6 @@ static enum rc check_chain(const struct install *in, struct why *why)
 	else if (j.cert == NULL || !judge_trust(&j, in))
 		why_set(why, rc, "a certificate that libcrypto cannot read");
 	else
-		rc = judge_crl(&j, in, why);
-	if (rc == RC_OK)
 		rc = judge_run(&j, why);
 	X509_STORE_CTX_free(j.ctx);
 	X509_STORE_free(j.store);
@@ -330,6 +311,61 @@ static enum rc check_chain(const struct install *in, struct why *why)
 	X509_free(j.cert);
 	ERR_clear_error();
 	return rc;
+}
+
+/* Is one of them named by its issuer's CRL? *spoke: this one's issuer it is. */
+static enum rc check_revoked(const struct buf *cert, const struct buf *above,
+        X509_CRL *crl, bool *spoke, struct why *why)
+{
+	X509 *c = x509_of(cert), *issuer = x509_of(above);
+	EVP_PKEY *key = issuer != NULL ? X509_get0_pubkey(issuer) : NULL;
+	const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
+	time_t now = (time_t)clock_now_s();
+	X509_REVOKED *entry = NULL;
+	enum rc rc = RC_OK;
+
+	if (c == NULL || key == NULL)
+		rc = RC_MALFORMED;
+	else if (X509_NAME_cmp(X509_get_issuer_name(c),
+	                 X509_CRL_get_issuer(crl)) != 0)
+		goto out;
+	else if (X509_CRL_verify(crl, key) != 1)
+		rc = why_set(why, RC_BADSIG, "the CRL is not its issuer's");
+	else if (next == NULL || X509_cmp_time(next, &now) < 0)
+		rc = why_set(why, RC_DENIED, "the CRL has run out");
+	else if (X509_CRL_get0_by_cert(crl, &entry, c) == 1)
+		rc = why_set(why, RC_DENIED, "revoked by its issuer");
+	*spoke = true;
+out:
+	X509_free(c);
+	X509_free(issuer);
+	return rc;
+}
+
+/* The root's CRL says nothing of an authority that has another CA between; but
+ * one that was asked for has to say something. */
+static enum rc check_crl(
+        const struct install *in, const struct cli *cli, struct why *why)
+{
+	const struct buf *cert = &in->given.der[0];
+	X509_CRL *crl;
+	bool spoke = false;
+	enum rc rc = RC_OK;
+
+	if (in->crl_path == NULL)
+		return RC_OK;
+	crl = crl_of(&in->crl);
+	if (crl == NULL)
+		rc = why_set(why, RC_MALFORMED, "no CRL");
+	for (size_t i = 0; rc == RC_OK && i < in->chain.n; i++) {
+		rc = check_revoked(cert, &in->chain.der[i], crl, &spoke, why);
+		cert = &in->chain.der[i];
+	}
+	if (rc == RC_OK && !spoke && cli_given(cli, OPT_CRL))
+		rc = why_set(why, RC_DENIED, "it is nobody's in this chain");
+	X509_CRL_free(crl);
+	ERR_clear_error();
+	return why_prefix(why, rc, "%s", in->crl_path);
 }
 
 /* Names that libcrypto can hold against nameConstraints; with others in a chain
@@ -434,6 +470,8 @@ enum rc install_check(
 		rc = check_constraints(in, why);
 	if (rc == RC_OK)
 		rc = check_chain(in, why);
+	if (rc == RC_OK)
+		rc = check_crl(in, cli, why);
 	if (rc == RC_OK)
 		rc = check_config(in, cli, why);
 	return rc;

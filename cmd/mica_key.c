@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TYPE_DEFAULT "p256"
 
@@ -36,9 +37,6 @@ static enum rc find(struct cli *cli, struct key_conf *key, struct why *why)
 static enum cli_exit approve(
         struct cli *cli, const struct key_conf *key, const char *type)
 {
-	/* Where there is no configuration there is no daemon, and no rule. */
-	if (cli_given(cli, OPT_URI) && !cli->config_given)
-		return CLI_OK;
 	return cli_approve(cli, "key.create", cli->args[0],
 	        json_pack("{s:s%, s:s, s:b}", "uri", key->key,
 	                strnlen(key->key, 256), "type", type, "decrypt",
@@ -76,6 +74,9 @@ enum cli_exit mica_key_create(struct cli *cli)
 	(void)snprintf(stem, sizeof(stem), "%s.key", cli->args[0]);
 	if (rc == RC_OK)
 		rc = authority_transcript(cli, stem, transcript, &why);
+	/* Before an operator's agreement is used up for nothing. */
+	if (rc == RC_OK && access(transcript, F_OK) == 0)
+		rc = why_set(&why, RC_EXISTS, "%s: exists", transcript);
 	if (rc != RC_OK)
 		return cli_fail(cli, rc, &why);
 	status = approve(cli, &key, type);

@@ -4,7 +4,9 @@ transcripts that end in their own digest."""
 import glob
 import hashlib
 import os
+import pty
 import re
+import select
 import shutil
 import tempfile
 
@@ -239,6 +241,11 @@ def test_what_is_not_the_authoritys_is_not_installed(build):
                        "--key", c.offline.key, "--file", c.offline.pem,
                        "--root-passphrase-file", c.offline.secret)
         no(good, "revoked", "--crl", crl)
+        c.offline.mica("authority", "crl", "--out", crl, "--key",
+                       stranger.key, "--file", stranger.pem,
+                       "--root-passphrase-file", stranger.secret)
+        # Of the same name, by another key.
+        no(good, "not its issuer's", "--crl", crl)
         c.install(good)
 
 
@@ -262,3 +269,77 @@ def test_a_second_operator_agrees_to_a_certificate(build):
         number, = re.findall(r"approval approve (\d+)", p.stderr)
         p = c.mica("approval", "approve", number, check=False)
         assert p.returncode == 1, p.stdout
+
+
+def at_terminal(argv, answers, cwd):
+    """Run on a terminal of its own; what it said, with each answer typed when
+    its question was there. Its exit status comes last."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.chdir(cwd)
+        os.execv(argv[0], argv)
+    said, waiting = "", list(answers)
+    while True:
+        ready, _, _ = select.select([fd], [], [], 30)
+        assert ready, said
+        try:
+            data = os.read(fd, 4096)
+        except OSError:
+            break
+        if not data:
+            break
+        said += data.decode()
+        if waiting and waiting[0][0] in said:
+            os.write(fd, (waiting.pop(0)[1] + "\n").encode())
+    os.close(fd)
+    _, status = os.waitpid(pid, 0)
+    assert not waiting, (waiting, said)
+    return said, os.waitstatus_to_exitcode(status)
+
+
+def test_passphrase_and_consent_are_asked_for_at_the_terminal(build):
+    with Away(build) as c:
+        argv = [os.path.join(build, "mica"), "authority", "sign", c.request,
+                "--key", c.offline.key, "--file", c.offline.pem, "--out",
+                "signed.pem"]
+        said, status = at_terminal(
+            argv, [("Passphrase of", SECRET.strip()),
+                   ("Type yes:", "yes")], c.dir)
+        assert status == 0, said
+        assert SECRET.strip() not in said, said
+        run("openssl", "verify", "-CAfile", c.offline.pem,
+            c.path("signed.pem"))
+        argv[-1] = "other.pem"
+        said, status = at_terminal(
+            argv, [("Passphrase of", "wrong")], c.dir)
+        assert status == 1 and "wrong passphrase" in said, said
+        assert not os.path.exists(c.path("other.pem"))
+
+
+def test_a_ca_between_root_and_authority(build):
+    """install takes what stands between, and the CRL of whose it is."""
+    with Away(build) as c:
+        run(c.bin("mica-signer"), "--ceremony", "make-key", "--type", "p256",
+            "--out", c.path("mid.key"))
+        run(c.bin("mica-signer"), "--ceremony", "request", "--key",
+            c.path("mid.key"), "--subject", "O=Example", "--subject",
+            "CN=Middle", "--path-length", "1", "--out", c.path("mid.req"))
+        middle, leaf = c.path("mid.pem"), c.path("leaf.pem")
+        c.offline.sign(c.path("mid.req"), middle, "--path-length", "1")
+        c.offline.mica("authority", "sign", c.request, "--out", leaf, "--key",
+                       c.path("mid.key"), "--file", middle, "--yes")
+        refused(c.install(leaf, check=False), "against the configured root")
+        p = c.install(leaf, c.offline.pem, check=False)
+        refused(p, "against the configured root")
+        crl = os.path.join(c.home, "ca", "root.crl")
+        c.offline.mica("authority", "crl", "--out", crl, "--key",
+                       c.offline.key, "--file", c.offline.pem,
+                       "--root-passphrase-file", c.offline.secret)
+        c.install(leaf, middle)
+        chain = os.path.join(c.home, "ca", "root.pem")
+        with open(chain) as f:
+            assert f.read().count("BEGIN CERTIFICATE") == 2
+        c.start()
+        _, pem = c.device("meter-1")
+        run("openssl", "verify", "-x509_strict", "-CAfile", c.offline.pem,
+            "-untrusted", chain, "-untrusted", c.issuing, pem)

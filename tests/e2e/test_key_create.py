@@ -197,3 +197,29 @@ def test_init_in_a_token_leaves_nothing_behind_when_it_fails(build):
         assert not os.path.exists(home)
         t.give()
         assert private_keys(t) == {}
+
+
+def test_an_offline_root_in_a_token(build):
+    with Token() as t, tempfile.TemporaryDirectory() as folder:
+        def mica(*argv):
+            return run(os.path.join(build, "mica"), *argv, cwd=folder)
+
+        def path(name):
+            return os.path.join(folder, name)
+
+        root = ("--key", t.uri("root"), "--module", t.module, "--pin-file",
+                t.pin)
+        mica("authority", "root", "off", *root)
+        check_transcript(path("off/root.key.transcript"),
+                         "CKA_NEVER_EXTRACTABLE    true")
+        check_transcript(path("off/root.transcript"), t.uri("root"))
+        assert not os.path.exists(path("off/root.key"))
+        mica("init", "on", "--root", "off/root.pem")
+        mica("authority", "sign", "on/issuing.req.pem", "--out", "signed.pem",
+             "--file", "off/root.pem", "--yes", *root)
+        mica("authority", "crl", "--out", "root.crl", "--file",
+             "off/root.pem", *root)
+        mica("--config", "on/mica.yaml", "authority", "install", "factory",
+             "signed.pem", "--crl", "root.crl")
+        run("openssl", "verify", "-x509_strict", "-CAfile",
+            path("off/root.pem"), path("on/ca/issuing.pem"))
