@@ -330,6 +330,18 @@ static enum rc check_cross(const struct authority *a,
 	return RC_OK;
 }
 
+/* The configuration has made sure that this ends. */
+static void find_firsts(struct authorities *a)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		const struct conf_authority *c = a->slots[i].a.conf;
+
+		while (c->replaces != NULL)
+			c = c->replaces;
+		a->slots[i].a.first = authorities_find(a, c->name);
+	}
+}
+
 static enum rc check_crosses(struct authorities *a, struct why *why)
 {
 	enum rc rc = RC_OK;
@@ -389,6 +401,7 @@ enum rc authorities_new(
 		authorities_free(a);
 		return rc;
 	}
+	find_firsts(a);
 	*out = a;
 	return RC_OK;
 }

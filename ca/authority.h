@@ -27,6 +27,8 @@ struct authority {
 	size_t n_chain;
 	struct issuer_crl issuer_crl; /* no name: none is configured */
 	struct bytes sig_alg; /* AlgorithmIdentifier that its key signs with */
+	/* The first generation of its line: itself, unless it replaces one. */
+	const struct authority *first;
 	/* What this generation and the one before say of each other, DER. */
 	struct bytes *cross;
 	size_t n_cross;

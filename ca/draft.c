@@ -70,7 +70,9 @@ enum rc draft_request_hash(uint8_t out[DIGEST_SHA256_BYTES],
 	enum rc rc;
 
 	pack_str(&b, in->device);
-	pack_bytes(&b, BYTES_ARRAY(profile_authority(in->profile)->cert_hash));
+	/* A retry is one across a rollover, too. */
+	pack_bytes(&b,
+	        BYTES_ARRAY(profile_authority(in->profile)->first->cert_hash));
 	pack_str(&b, profile_conf(in->profile)->name);
 	pack_bytes(&b, in->spki->der);
 	pack_bytes(&b, buf_bytes(&d->names.subject));

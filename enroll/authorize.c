@@ -381,10 +381,10 @@ static bool token_is_for(struct authorize *a, uint32_t authority)
 {
 	const char *name;
 
+	a->credential.cert.authority = authority;
 	if (authority == a->issuer->id)
 		return true;
 	name = trust_generation_name(a->z->o.trust, authority);
-	a->credential.cert.authority = authority;
 	return name != NULL && generation_continues(a->issuer->conf, name);
 }
 

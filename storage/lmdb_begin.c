@@ -113,8 +113,10 @@ static enum rc compare_newest(
 {
 	const struct store_issue_begin *op = t->op;
 	struct view *v = &t->b->v;
+	struct store_authority twin;
 	struct rec_status status;
 	struct rec_issue body;
+	struct bytes der;
 	uint64_t sequence;
 	struct key k;
 
@@ -135,6 +137,11 @@ static enum rc compare_newest(
 	}
 	if (memcmp(body.cert.request_hash, op->request_hash,
 	            STORE_HASH_BYTES) != 0)
+		return RC_OK;
+	/* By an earlier generation, which is not to be trusted any more. */
+	if (view_authority(v, newest->key.authority, &twin, &der) &&
+	        twin.state == AUTHORITY_REVOKED &&
+	        newest->key.authority != op->key.authority)
 		return RC_OK;
 	if (t->device.device.state != DEVICE_ACTIVE)
 		return why_set(t->why, RC_DENIED, "the device is suspended");

@@ -121,8 +121,8 @@ enum credential_kind {
 	CREDENTIAL_SYSTEM = 1, /* the daemon itself */
 	CREDENTIAL_OPERATOR,   /* over the admin socket */
 	CREDENTIAL_TOKEN,      /* hash: SHA-256 of the token; cert.authority:
-				* whom it is for, where that is an earlier
-				* generation of who issues; 0 */
+				* whom it is for, an earlier generation of who
+				* issues, maybe; 0: that one */
 	CREDENTIAL_OWN,        /* cert: a certificate of ours */
 	CREDENTIAL_FOREIGN,    /* hash: SHA-256 of the certificate */
 };

@@ -203,12 +203,20 @@ def test_from_one_generation_to_the_next(build):
         assert issuer_name(c, during[1]) == OLD
         assert status_of(c, old, during[1]) == "good"
 
-        # The new one issues; what was handed out before is good still.
+        # The new one issues; what was handed out before is good still, and
+        # so is an answer that got lost.
+        lost_token = c.token("lost")
+        _, lost_b64 = c.csr("lost", "/CN=lost")
+        a = c.enroll(lost_b64, "-u", f"lost:{lost_token}")
+        lost = serial(c.cert_of(a, "lost"))
         edit(c, lambda t: t.replace(f"authority: {OLD},",
                                     f"authority: {NEW},"))
         after = c.device("after")
         assert issuer_name(c, after[1]) == NEW
         assert fingerprint(cacerts(c)[0]) == fingerprint(new)
+        a = c.enroll(lost_b64, "-u", f"lost:{lost_token}")
+        assert serial(c.cert_of(a, "lost")) == lost
+        c.mica("revoke", "--device", "lost")
         _, b64 = c.csr("late", "/CN=late")
         a = c.enroll(b64, "-u", f"late:{late_token}")
         assert a.status == 200, (a.status, a.text())
