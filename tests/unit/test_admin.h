@@ -18,6 +18,10 @@ const char *admin_test_text(const json_t *o, const char *key);
 /* Of a refusal. */
 const char *admin_test_code(const json_t *o);
 
+/* A server's certificate; names as JSON members, after a comma. */
+json_t *admin_test_issue(const char *names, unsigned *status);
+
+void admin_test_certs(TCase *tc);
 void admin_test_approvals(TCase *tc);
 
 #endif
