@@ -1,3 +1,4 @@
+#include "base/file.h"
 #include "base/ipc.h"
 
 #include <errno.h>
@@ -9,20 +10,6 @@
 #include <unistd.h>
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
-
-static bool write_all(int fd, struct bytes data)
-{
-	while (data.n > 0) {
-		ssize_t n = write(fd, data.p, data.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		data = bytes_skip(data, (size_t)n);
-	}
-	return true;
-}
 
 int ipc_memfd_open(const char *name)
 {
@@ -40,7 +27,7 @@ int ipc_memfd(const char *name, struct bytes data)
 
 	if (fd < 0)
 		return -1;
-	if (!write_all(fd, data) || ipc_memfd_seal(fd) != RC_OK) {
+	if (!file_write_all(fd, data) || ipc_memfd_seal(fd) != RC_OK) {
 		(void)close(fd);
 		return -1;
 	}

@@ -1,5 +1,6 @@
 #include "ca/crl_file.h"
 
+#include "base/file.h"
 #include "ca/pubkey.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -21,20 +22,6 @@ static enum rc io_rc(struct why *why, const char *name, const char *what)
 }
 
 /* --- writing */
-
-static bool write_all(int fd, struct bytes data)
-{
-	while (data.n > 0) {
-		ssize_t n = write(fd, data.p, data.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		data = bytes_skip(data, (size_t)n);
-	}
-	return true;
-}
 
 static bool copy_tbs(int to, const struct crl_file *f)
 {
@@ -65,8 +52,8 @@ static enum rc write_parts(int fd, const struct crl_file *f, struct why *why)
 		rc = why_set(why,
 		        head.failed != RC_OK ? head.failed : end.failed,
 		        "%s: %s", f->name, "too long");
-	else if (!write_all(fd, buf_bytes(&head)) || !copy_tbs(fd, f) ||
-	        !write_all(fd, buf_bytes(&end)) || fsync(fd) != 0)
+	else if (!file_write_all(fd, buf_bytes(&head)) || !copy_tbs(fd, f) ||
+	        !file_write_all(fd, buf_bytes(&end)) || fsync(fd) != 0)
 		rc = io_rc(why, f->temp, "write");
 	buf_free(&head);
 	buf_free(&end);

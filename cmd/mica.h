@@ -193,10 +193,6 @@ MUST_CHECK enum rc config_text(const struct cli *cli, const char *option,
 
 /* What the schema says of an option that does not stand in the file. */
 const char *config_fallback(const char *option);
-/* Append a file's content. Errors: RC_IO RC_TOOBIG RC_NOMEM. */
-MUST_CHECK enum rc config_read_file(
-        const char *path, struct buf *out, struct why *why);
-
 /* --- mica_approval.c */
 /* Before a command does by itself what the two-person rule covers: CLI_OK, go
  * on, once; or it waits for another operator (CLI_WAITS), or is refused, and

@@ -4,6 +4,7 @@
 #include "ca/crl.h"
 #include "ca/pem.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "cmd/mica_authority.h"
 #include "der/name.h"
 #include "enroll/token.h"
@@ -225,7 +226,7 @@ enum rc authority_subject(const char *path, struct buf *out, struct why *why)
 	struct name_walk walk;
 	struct bytes text;
 	struct cert cert;
-	enum rc rc = config_read_file(path, &pem, why);
+	enum rc rc = file_read(&pem, path, why);
 
 	text = buf_bytes(&pem);
 	if (rc == RC_OK)
@@ -349,17 +350,9 @@ enum cli_exit mica_authority_sign(struct cli *cli)
 static uint64_t number_of(const char *path)
 {
 	struct buf der = BUF_INIT(CRL_MAX_BYTES);
-	FILE *f = fopen(path, "re");
 	struct crl crl = { .number = 0 };
-	uint8_t part[4096];
-	size_t n;
 
-	if (f == NULL)
-		return 0;
-	while ((n = fread(part, 1, sizeof(part), f)) > 0)
-		buf_add(&der, bytes_of(part, n));
-	fclose(f);
-	if (der.failed != RC_OK ||
+	if (file_read(&der, path, NULL) != RC_OK ||
 	        crl_parse(&crl, buf_bytes(&der), NULL) != RC_OK)
 		crl.number = 0;
 	buf_free(&der);

@@ -1,5 +1,6 @@
 /* cmd/mica_authority_conf.c - keys and authorities in the configuration. */
 #include "cmd/mica_authority.h"
+#include "base/file.h"
 #include "conf/conf.h"
 #include "conf/node.h"
 
@@ -140,8 +141,8 @@ static enum rc parse(const struct cli *cli, struct arena *arena,
 {
 	struct conf_errors *errors = calloc(1, sizeof(*errors));
 	struct buf yaml = BUF_INIT(CONF_FILE_MAX_BYTES);
-	enum rc rc = errors == NULL ? RC_NOMEM
-	                            : config_read_file(cli->config, &yaml, why);
+	enum rc rc =
+	        errors == NULL ? RC_NOMEM : file_read(&yaml, cli->config, why);
 
 	if (rc == RC_OK) {
 		rc = node_parse(root, arena, buf_bytes(&yaml), errors);

@@ -1,5 +1,6 @@
 /* cmd/mica_config.c - a value out of the configuration. */
 #include "cmd/mica.h"
+#include "base/file.h"
 #include "conf/conf.h"
 #include "conf/node.h"
 
@@ -17,23 +18,6 @@ const char *config_fallback(const char *option)
 		if (strcmp(o[i].path, option) == 0)
 			return o[i].fallback;
 	return "";
-}
-
-enum rc config_read_file(const char *path, struct buf *out, struct why *why)
-{
-	FILE *f = fopen(path, "re");
-	char part[4096];
-	size_t n;
-	bool good;
-
-	if (f == NULL)
-		return why_set(why, RC_IO, "%s: %s", path, strerror(errno));
-	while ((n = fread(part, 1, sizeof(part), f)) > 0)
-		buf_add(out, bytes_of(part, n));
-	good = !ferror(f);
-	fclose(f);
-	return good ? out->failed
-	            : why_set(why, RC_IO, "%s: cannot read", path);
 }
 
 /* "admin.socket" in the document; NULL when it does not stand there. */
@@ -74,7 +58,7 @@ static enum rc read_value(const struct cli *cli, const char *option,
         struct buf *out, bool *stands, struct why *why)
 {
 	struct buf yaml = BUF_INIT(CONF_FILE_MAX_BYTES);
-	enum rc rc = config_read_file(cli->config, &yaml, why);
+	enum rc rc = file_read(&yaml, cli->config, why);
 
 	*stands = rc == RC_OK;
 	if (rc == RC_OK)

@@ -1,5 +1,6 @@
 /* cmd/mica_init.c - mica init: from nothing to a CA that micad can run. */
 #include "cmd/mica_init.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "conf/conf.h"
 #include "conf/value.h"
@@ -148,7 +149,7 @@ static enum rc read_named(
 
 	if (in->root_file != NULL && strcmp(path, "ca/issuing.pem") == 0)
 		path = "ca/root.pem";
-	return config_read_file(init_path(in, path, full), out, why);
+	return file_read(out, init_path(in, path, full), why);
 }
 
 /* Held against what micad will read. */

@@ -1,5 +1,6 @@
 /* cmd/mica_init_keys.c - what mica-signer does for mica init: keys and CA
  * certificates. */
+#include "base/file.h"
 #include "ca/cert.h"
 #include "ca/pem.h"
 #include "cmd/mica_ceremony.h"
@@ -196,7 +197,7 @@ static enum rc copy_root(const struct init *in, struct why *why)
 	struct buf der = BUF_INIT(PEM_DER_MAX_BYTES);
 	struct bytes text;
 	struct cert cert;
-	enum rc rc = config_read_file(in->root_file, &pem, why);
+	enum rc rc = file_read(&pem, in->root_file, why);
 
 	text = buf_bytes(&pem);
 	if (rc == RC_OK)

@@ -2,6 +2,7 @@
  * takes its place, the one before is kept, and the daemon is told. */
 #include "cmd/mica_install.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "ca/cert.h"
 #include "ca/signer/transcript.h"
@@ -135,7 +136,7 @@ static enum rc settle(struct placed *p, struct why *why)
 static bool has_content(const char *path, struct bytes content)
 {
 	struct buf old = BUF_INIT(2 * PEM_DER_MAX_BYTES);
-	bool same = config_read_file(path, &old, NULL) == RC_OK &&
+	bool same = file_read(&old, path, NULL) == RC_OK &&
 	        bytes_eq(buf_bytes(&old), content);
 
 	buf_free(&old);

@@ -1,5 +1,6 @@
 /* cmd/mica_install_check.c - is a certificate fit to be an authority's? */
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "ca/authority.h"
 #include "ca/cert.h"
@@ -61,7 +62,7 @@ static enum rc read_pem(
 {
 	struct buf pem = BUF_INIT(PEM_FILE_MAX_BYTES);
 	struct buf der = BUF_INIT(PEM_DER_MAX_BYTES);
-	enum rc rc = config_read_file(path, &pem, why);
+	enum rc rc = file_read(&pem, path, why);
 	struct bytes text = buf_bytes(&pem);
 	size_t before = c->n;
 
@@ -139,9 +140,8 @@ static enum rc read_crl(
 	        authority_conf_path(cli, ROOT_CRL, beside) &&
 	        access(beside, F_OK) == 0)
 		in->crl_path = beside;
-	return in->crl_path != NULL
-	        ? config_read_file(in->crl_path, &in->crl, why)
-	        : RC_OK;
+	return in->crl_path != NULL ? file_read(&in->crl, in->crl_path, why)
+	                            : RC_OK;
 }
 
 enum rc install_read(struct install *in, const struct cli *cli, struct why *why)
@@ -430,7 +430,7 @@ static enum rc read_with_new(
 	else if (w->in->new_chain && strcmp(full, w->in->conf.chain) == 0)
 		buf_add(out, buf_bytes(&w->in->chain_pem));
 	else
-		return config_read_file(full, out, why);
+		return file_read(out, full, why);
 	return out->failed;
 }
 
@@ -442,8 +442,8 @@ static enum rc check_config(
 	struct with_new with = { in, cli };
 	struct authorities *all = NULL;
 	struct conf *conf = NULL;
-	enum rc rc = errors == NULL ? RC_NOMEM
-	                            : config_read_file(cli->config, &yaml, why);
+	enum rc rc =
+	        errors == NULL ? RC_NOMEM : file_read(&yaml, cli->config, why);
 
 	if (rc == RC_OK)
 		rc = conf_load(&conf, cli->config, buf_bytes(&yaml),

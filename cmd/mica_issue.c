@@ -1,5 +1,6 @@
 /* cmd/mica_issue.c - mica cert issue. */
 #include "cmd/mica.h"
+#include "base/file.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -15,15 +16,12 @@ static enum rc read_csr(const char *path, struct buf *text, struct why *why)
 	bool is_input = strcmp(path, "-") == 0;
 	FILE *f = is_input ? stdin : fopen(path, "re");
 	struct buf raw = BUF_INIT(CSR_FILE_MAX_BYTES);
-	char part[4096];
 	bool is_text = true;
-	size_t n;
 	enum rc rc;
 
 	if (f == NULL)
 		return why_set(why, RC_IO, "%s: %s", path, strerror(errno));
-	while ((n = fread(part, 1, sizeof(part), f)) > 0)
-		buf_add(&raw, bytes_of(part, n));
+	rc = file_read_rest(&raw, f, path, why);
 	if (!is_input)
 		fclose(f);
 	for (size_t i = 0; i < raw.n; i++)
@@ -32,12 +30,8 @@ static enum rc read_csr(const char *path, struct buf *text, struct why *why)
 		buf_add(text, buf_bytes(&raw));
 	else
 		base64_encode(text, buf_bytes(&raw), 0);
-	rc = raw.failed != RC_OK ? raw.failed : text->failed;
 	buf_free(&raw);
-	return rc == RC_OK
-	        ? rc
-	        : why_set(why, rc, "%s: not a request, over %d bytes", path,
-	                  CSR_FILE_MAX_BYTES);
+	return rc != RC_OK ? rc : text->failed;
 }
 
 static json_t *values(const struct cli *cli, enum cli_option o)

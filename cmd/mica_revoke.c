@@ -1,5 +1,6 @@
 /* cmd/mica_revoke.c - mica revoke, mica hold, mica release. */
 #include "cmd/mica.h"
+#include "base/file.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -92,23 +93,6 @@ static bool of_pem(struct buf *out, struct bytes text, bool *is_private)
 	return found;
 }
 
-static enum rc read_file(const char *path, struct buf *out, struct why *why)
-{
-	FILE *f = fopen(path, "re");
-	char part[4096];
-	size_t n;
-
-	if (f == NULL)
-		return why_set(why, RC_IO, "%s: %s", path, strerror(errno));
-	while ((n = fread(part, 1, sizeof(part), f)) > 0)
-		buf_add(out, bytes_of(part, n));
-	fclose(f);
-	return out->failed == RC_OK
-	        ? RC_OK
-	        : why_set(why, out->failed, "%s: over %d bytes", path,
-	                  FILE_MAX_BYTES);
-}
-
 static enum rc no_key(const char *path, bool is_private, struct why *why)
 {
 	if (is_private)
@@ -129,7 +113,7 @@ static enum rc file_key_hash(const char *path, struct buf *hex, struct why *why)
 	uint8_t hash[EVP_MAX_MD_SIZE];
 	unsigned hash_bytes = 0;
 	bool is_private = false;
-	enum rc rc = read_file(path, &file, why);
+	enum rc rc = file_read(&file, path, why);
 
 	if (rc == RC_OK && !of_der(&spki, buf_bytes(&file)) &&
 	        !of_pem(&spki, buf_bytes(&file), &is_private))

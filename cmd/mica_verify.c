@@ -3,6 +3,7 @@
  * 5.6, RFC 5035.) No daemon is asked. */
 #include "cmd/mica.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "ca/cert.h"
 #include "ca/cms_read.h"
@@ -38,23 +39,6 @@ static enum rc bad(struct why *why, const char *clause)
 
 /* --- reading */
 
-static enum rc read_file(const char *path, struct buf *out, struct why *why)
-{
-	FILE *f = fopen(path, "re");
-	char part[4096];
-	size_t n;
-
-	if (f == NULL)
-		return why_set(why, RC_IO, "%s: %s", path, strerror(errno));
-	while ((n = fread(part, 1, sizeof(part), f)) > 0)
-		buf_add(out, bytes_of(part, n));
-	fclose(f);
-	return out->failed == RC_OK
-	        ? RC_OK
-	        : why_set(why, out->failed, "%s: over %u bytes", path,
-	                  (unsigned)out->max);
-}
-
 /* DER, or PEM under either label (RFC 7468 sections 8 and 9). */
 static enum rc read_signature(
         struct verification *v, const char *path, struct why *why)
@@ -62,7 +46,7 @@ static enum rc read_signature(
 	static const char *const labels[] = { "PKCS7", "CMS" };
 	struct buf der = BUF_INIT(FILE_MAX_BYTES);
 	struct bytes in;
-	enum rc rc = read_file(path, &v->raw, why);
+	enum rc rc = file_read(&v->raw, path, why);
 
 	in = buf_bytes(&v->raw);
 	for (int i = 0; i < 2 && rc == RC_OK && der.n == 0; i++) {
@@ -227,7 +211,7 @@ static enum rc load_roots(X509_STORE *store, const char *path, struct why *why)
 {
 	struct buf file = BUF_INIT(FILE_MAX_BYTES);
 	struct buf der = BUF_INIT(PEM_DER_MAX_BYTES);
-	enum rc rc = read_file(path, &file, why);
+	enum rc rc = file_read(&file, path, why);
 	struct bytes text = buf_bytes(&file);
 	unsigned n = 0;
 	X509 *x;
@@ -258,7 +242,7 @@ static enum rc load_crl(X509_STORE *store, const char *path, struct why *why)
 	struct buf file = BUF_INIT(CRL_MAX_BYTES);
 	struct buf der = BUF_INIT(CRL_MAX_BYTES);
 	X509_VERIFY_PARAM *p = X509_STORE_get0_param(store);
-	enum rc rc = read_file(path, &file, why);
+	enum rc rc = file_read(&file, path, why);
 	struct bytes in = buf_bytes(&file);
 	const unsigned char *at;
 	X509_CRL *crl = NULL;

@@ -1,6 +1,7 @@
 /* ca/signer/ceremony_file.c - what a ceremony reads and writes. */
 #include "ca/signer/ceremony_file.h"
 
+#include "base/file.h"
 #include "base/rand.h"
 #include "base/text.h"
 #include "ca/signer/secret_file.h"
@@ -63,20 +64,6 @@ static enum rc open_folder(
 	return *dir_fd < 0 ? failed(why, path) : RC_OK;
 }
 
-static bool write_all(int fd, struct bytes data)
-{
-	while (data.n > 0) {
-		ssize_t n = write(fd, data.p, data.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return false;
-		data = bytes_skip(data, (size_t)n);
-	}
-	return true;
-}
-
 enum rc ceremony_write(
         const char *path, mode_t mode, struct bytes content, struct why *why)
 {
@@ -94,7 +81,8 @@ enum rc ceremony_write(
 		(void)close(dir_fd);
 		return rc;
 	}
-	ok = write_all(fd, content) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
+	ok = file_write_all(fd, content) && fchmod(fd, mode) == 0 &&
+	        fsync(fd) == 0;
 	if (!ok)
 		rc = failed(why, path);
 	if (close(fd) != 0 && ok) {

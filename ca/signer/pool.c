@@ -2,6 +2,7 @@
 #include "ca/signer/pool_private.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -258,7 +259,7 @@ static enum rc crew_start(struct crew *c)
 		if (!rc && c->n_started == 0 && c->token > 0)
 			rc = vault_hand_open(m->hand, NULL);
 		if (!rc &&
-		        pthread_create(&m->thread, NULL,
+		        thread_begin(&m->thread,
 		                c->token == 0 ? run : token_run, m) != 0)
 			rc = RC_IO;
 		if (rc) {

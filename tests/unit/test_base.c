@@ -9,6 +9,7 @@ int main(void)
 	int failed;
 
 	suite_add_tcase(suite, test_base_text());
+	suite_add_tcase(suite, test_base_file());
 	suite_add_tcase(suite, test_base_loop());
 	suite_add_tcase(suite, test_base_log());
 	suite_add_tcase(suite, test_base_ipc());

@@ -7,6 +7,7 @@
 #define ROWS(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
 TCase *test_base_text(void);
+TCase *test_base_file(void);
 TCase *test_base_loop(void);
 TCase *test_base_ipc(void);
 TCase *test_base_log(void);
