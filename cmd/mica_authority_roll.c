@@ -4,6 +4,7 @@
  * 4.4); and what has to stand in the configuration. Taken up again, it goes on
  * where it ended. */
 #include "cmd/mica_authority.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "ca/pem.h"
 
@@ -278,7 +279,7 @@ static enum rc join(
 	bool good;
 
 	for (int i = 0; rc == RC_OK && i < 2; i++)
-		rc = config_read_file(parts[i], &all, why);
+		rc = file_read(&all, parts[i], why);
 	if (rc == RC_OK)
 		f = fopen(out, "wxe");
 	if (rc == RC_OK && f == NULL)
