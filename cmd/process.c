@@ -262,7 +262,7 @@ enum rc process_start(struct process *p, struct why *why)
 	char name[24];
 	struct log_num pid;
 
-	p->ready = p->leaving = false;
+	p->ready = p->leaving = p->stays_down = false;
 	p->slot = 0;
 	ipc_free(p->control);
 	p->control = NULL;
@@ -368,18 +368,27 @@ static void log_death(const struct process *p, int status)
 }
 
 /* Each start would try the PIN again, until the token locks it. */
-static void stay_down(const struct process *p)
+static void stay_down(struct process *p)
 {
 	char name[24];
 
+	p->stays_down = true;
 	log_event(LOG_ERROR, "process.stays_down", "process",
 	        process_name(p, name), "why", "a token refused its PIN", "what",
-	        "mend that, then start micad again", NULL);
+	        "mend that, then send SIGHUP", NULL);
+}
+
+void process_try_again(struct process *p)
+{
+	if (p->stays_down)
+		start_again(p);
 }
 
 void process_died(struct process *p, int status)
 {
 	bool was_up = p->ready || p->restarts > 0;
+	bool pin_refused = p->kind == PROCESS_SIGNER && WIFEXITED(status) &&
+	        WEXITSTATUS(status) == SIGNER_EXIT_PIN;
 
 	log_death(p, status);
 	p->pid = 0;
@@ -389,13 +398,15 @@ void process_died(struct process *p, int status)
 	supervisor_process_down(p->sup, p);
 	if (p->leaving || p->sup->stopping)
 		return;
-	if (p->kind == PROCESS_SIGNER && WIFEXITED(status) &&
-	        WEXITSTATUS(status) == SIGNER_EXIT_PIN && was_up)
+	if (was_up && pin_refused)
 		stay_down(p);
 	else if (was_up)
 		start_again(p);
 	else
 		supervisor_start_failed(p->sup, p);
+	/* Ours too: whoever starts us again starts it. */
+	if (!was_up && pin_refused)
+		p->sup->exit_status = SIGNER_EXIT_PIN;
 }
 
 enum rc process_send(struct process *p, uint16_t type, struct bytes body)

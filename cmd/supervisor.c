@@ -189,8 +189,10 @@ static void on_hup(void *ctx)
 {
 	struct supervisor *s = ctx;
 
-	if (!s->stopping)
-		reload(s, true);
+	if (s->stopping)
+		return;
+	process_try_again(&s->signer);
+	reload(s, true);
 }
 
 void supervisor_generation_up(struct supervisor *s, struct generation *g)

@@ -50,7 +50,8 @@ struct process {
 	unsigned row;   /* in the metrics */
 	pid_t pid;      /* 0: not running */
 	bool ready;
-	bool leaving; /* told to go: its death is no failure */
+	bool leaving;    /* told to go: its death is no failure */
+	bool stays_down; /* until somebody says that it is worth a try */
 	uint64_t slot;
 	struct ipc *control;
 	int64_t deaths_us[DEATHS_MAX]; /* newest first */
@@ -229,6 +230,8 @@ void published_clear(struct generation *g);
 bool process_pin_is_credential(const struct conf_key *k);
 MUST_CHECK enum rc process_start(struct process *p, struct why *why);
 void process_died(struct process *p, int status);
+/* Start one that stays down: the operator says that he mended it. */
+void process_try_again(struct process *p);
 /* Ask to drain (worker, keeper) or stop (signer). */
 void process_leave(struct process *p);
 void process_kill(struct process *p);

@@ -12,6 +12,7 @@ from harness import Ca, Skip, run, serial, wait_for
 from softhsm import PIN, Token
 from test_authority_keys import found
 from test_est import early, renew
+from test_process import sanitized
 
 KEYS = re.compile(r"^keys:\n(?:[ ]+.*\n|\n)+", re.M)
 
@@ -108,7 +109,11 @@ def test_daemon_lives_with_its_issuing_key_in_a_token(build):
 def test_each_type_of_key_issues_from_a_token(build):
     for kind, options in (("p384", ""), ("ed25519", ""), ("rsa2048", ""),
                           ("rsa2048", "    padding: pss\n")):
-        with hsm_ca(build, kind=kind, options=options) as c:
+        with Token() as token, HsmCa(build, token, kind=kind,
+                                     options=options) as c:
+            if kind == "ed25519" and sanitized(c):
+                continue  # SoftHSM leaks at each of these signatures
+            c.start()
             _, pem = c.device("dev-" + kind)
             c.verify(pem)
             text = run("openssl", "x509", "-in", pem, "-noout",
@@ -149,7 +154,7 @@ def test_pin_that_is_wrong_is_tried_once(build):
     with Token() as token, HsmCa(build, token) as c:
         c.write_pin("wrong\n")
         c.start(ready=False)
-        assert c.process.wait(20) == 1
+        assert c.process.wait(20) == 8
         c.process = None
         assert c.log().count("CKR_PIN_INCORRECT") == 1, c.log()
         c.write_pin(PIN)  # without a newline, too
@@ -162,7 +167,13 @@ def test_pin_that_is_wrong_is_tried_once(build):
         time.sleep(2)
         assert c.log().count("CKR_PIN_INCORRECT") == 2, c.log()
         assert not c.pids("signer")
-        assert c.curl(f"http://127.0.0.1:{c.http}/ca/issuing.pem").status
+        url = f"http://127.0.0.1:{c.prom}/readyz"
+        assert c.curl(url).status == 503, c.curl(url).text()
+        # The operator says when it is worth another try.
+        c.write_pin(PIN)
+        c.process.send_signal(signal.SIGHUP)
+        wait_for("readyz", lambda: c.curl(url).status == 200)
+        c.verify(c.device("dev-2")[1])
 
 
 def test_token_that_goes_away_and_comes_back_loses_nothing(build):

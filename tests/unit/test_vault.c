@@ -1,3 +1,5 @@
+#include "config.h"
+
 #include "ca/signer/vault.h"
 #include "tests/unit/softhsm.h"
 #include "tests/unit/test_token.h"
@@ -125,7 +127,14 @@ static void sign_twice(const struct vault_key *k)
 
 START_TEST(token_key_signs)
 {
-	struct vault_key *k = load((size_t)_i);
+	struct vault_key *k;
+
+#ifdef MICA_SANITIZED
+	/* SoftHSM leaks at each signature by Ed25519. */
+	if (keys[_i].kind == KEY_ED25519)
+		return;
+#endif
+	k = load((size_t)_i);
 
 	ck_assert_int_eq(k->type, keys[_i].kind);
 	ck_assert_int_eq(k->alg, keys[_i].alg);
