@@ -11,6 +11,7 @@ int main(void)
 
 	log_open("test", LOG_NOTICE, LOG_TEXT);
 	suite_add_tcase(suite, test_tbs_check());
+	suite_add_tcase(suite, test_tbs_names());
 	suite_add_tcase(suite, test_tbs_certrep());
 	suite_add_tcase(suite, test_tbs_code());
 	suite_add_tcase(suite, test_tbs_policy());

@@ -4,6 +4,7 @@
 #include <check.h>
 
 TCase *test_tbs_check(void);
+TCase *test_tbs_names(void);
 TCase *test_tbs_certrep(void);
 TCase *test_tbs_code(void);
 TCase *test_tbs_policy(void);
