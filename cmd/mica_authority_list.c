@@ -153,7 +153,9 @@ static void say_plan(const struct plan *p)
 	printf("2. [%s] %s issues, and %s no more.\n"
 	       "   Safe once who relies on %s alone has %s, or the cross "
 	       "certificates, too%s.\n"
-	       "   In enroll.est and listen.est:  authority: %s\n",
+	       "   In enroll.est:  authority: %s\n"
+	       "   In listen.est.authority last: by it devices verify the "
+	       "listener.\n",
 	        mark(p, STEP_ISSUE), new, old, old, new,
 	        p->recent == p->devices ? ": every device could" : "", new);
 	printf("3. [%s] %s is retired: it signs its CRLs and OCSP answers, and "

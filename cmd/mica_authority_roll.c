@@ -329,6 +329,12 @@ static void say_root(const struct roll *r)
 	        r->request, r->request, r->name, r->cert);
 }
 
+/* Another root signed it, where one is named. */
+static const char *chain_of(const struct roll *r)
+{
+	return cli_given(r->cli, OPT_FILE) ? r->root_cert : r->was.chain;
+}
+
 static void say_config(const struct roll *r)
 {
 	printf("\nEnter it in %s, beside %s, which stays as it is:\n\n",
@@ -337,8 +343,8 @@ static void say_config(const struct roll *r)
 		printf("keys:\n  %s: { file: %s.key }\n", r->name, r->name);
 	printf("authorities:\n  %s:\n    certificate: %s\n", r->name,
 	        in_config(r, r->cert));
-	if (r->was.chain[0] != '\0')
-		printf("    chain: %s\n", in_config(r, r->was.chain));
+	if (chain_of(r)[0] != '\0')
+		printf("    chain: %s\n", in_config(r, chain_of(r)));
 	printf("    key: %s\n    replaces: %s\n    cross: %s\n", r->name,
 	        r->old, in_config(r, r->cross));
 	printf("    # and profiles, ocsp and crl as %s has them; URLs of its "

@@ -66,8 +66,13 @@ def enter(c, snippet):
 
 def roll(c, *more):
     """The next generation, and the lines for the configuration."""
-    out = c.mica("authority", "roll", OLD, "--root-passphrase-file",
-                 c.path("root.pass"), "--yes", *more).stdout.splitlines()
+    return lines_of(c.mica(
+        "authority", "roll", OLD, "--root-passphrase-file",
+        c.path("root.pass"), "--yes", *more).stdout)
+
+
+def lines_of(stdout):
+    out = stdout.splitlines()
     start = out.index("keys:")
     end = next(i for i, x in enumerate(out) if x.startswith("then check"))
     return [x for x in out[start:end] if x.strip() and "#" not in x]
@@ -149,6 +154,14 @@ def issuer_name(c, pem):
     return c.json("cert", "show", serial(pem))["authority"]
 
 
+def issue_from(text, listener=True):
+    """The labels name the new generation; so does EST's own listener, which
+    devices verify."""
+    return "".join(
+        x.replace(f"authority: {OLD},", f"authority: {NEW},")
+        if listener or "label:" in x else x for x in text.splitlines(True))
+
+
 def generations(c):
     """Name: state, devices, valid certificates, state of its CRL."""
     return {a["name"]: (a["state"], a["devices"], a["certificates"],
@@ -209,8 +222,7 @@ def test_from_one_generation_to_the_next(build):
         _, lost_b64 = c.csr("lost", "/CN=lost")
         a = c.enroll(lost_b64, "-u", f"lost:{lost_token}")
         lost = serial(c.cert_of(a, "lost"))
-        edit(c, lambda t: t.replace(f"authority: {OLD},",
-                                    f"authority: {NEW},"))
+        edit(c, issue_from)
         after = c.device("after")
         assert issuer_name(c, after[1]) == NEW
         assert fingerprint(cacerts(c)[0]) == fingerprint(new)
@@ -271,3 +283,96 @@ def test_from_one_generation_to_the_next(build):
         # A device of the old generation still comes over.
         again = renew(c, "before", *before)
         assert issuer_name(c, again[1]) == NEW
+
+
+def test_a_new_root_is_followed_from_the_old_one_and_the_other_way_round(
+        build):
+    """The whole hierarchy rolls: devices that trust one root alone follow what
+    both generations issued, by the cross certificates."""
+    with start(build) as c:
+        old = os.path.join(c.home, "ca", "issuing.pem")
+        new = os.path.join(c.home, "ca", NEW + ".pem")
+        cross = os.path.join(c.home, "ca", NEW)
+        nwo, own = cross + ".new-with-old.pem", cross + ".old-with-new.pem"
+        before = c.device("before")
+        vault = c.path("vault")
+        c.mica("authority", "root", vault, "--name", "Example 2",
+               "--root-passphrase-file", c.path("root.pass"))
+        root2 = os.path.join(c.home, "ca", "root-2.pem")
+        shutil.copy(os.path.join(vault, "root.pem"), root2)
+        enter(c, roll(c, "--key", os.path.join(vault, "root.key"), "--file",
+                      root2))
+        # The listener's own certificate stays one that all can verify.
+        edit(c, lambda t: issue_from(t, listener=False))
+        after = c.device("after")
+        assert follows(root2, [new], after[1])
+        assert not follows(c.root, [old, new], after[1])
+        assert follows(c.root, [nwo, old], after[1])
+        assert not follows(root2, [old, new], before[1])
+        assert follows(root2, [own, new], before[1])
+        prints = [fingerprint(x) for x in cacerts(c)]
+        assert prints == [fingerprint(x) for x in
+                          (new, root2, old, c.root, nwo, own)], prints
+        # Who takes over what it is given follows both.
+        given, anchors = cacerts(c), c.path("anchors.pem")
+        with open(anchors, "w") as f:
+            for root in (given[1], given[3]):
+                with open(root) as one:
+                    f.write(one.read())
+        for pem in (before[1], after[1]):
+            run("openssl", "verify", "-x509_strict", "-CAfile", anchors,
+                *(x for g in given for x in ("-untrusted", g)), pem)
+
+
+def test_where_the_roots_key_lies_elsewhere_roll_is_taken_up_again(build):
+    with start(build) as c:
+        away = c.path("away")
+        shutil.move(os.path.join(c.home, "root"), away)
+        out = c.mica("authority", "roll", OLD).stdout
+        request = os.path.join(c.home, "ca", NEW + ".csr")
+        assert "root's key is not here" in out and request in out, out
+        run("openssl", "req", "-in", request, "-noout", "-verify")
+        new = os.path.join(c.home, "ca", NEW + ".pem")
+        assert not os.path.exists(new)
+        c.mica("authority", "sign", request, "--out", new, "--key",
+               os.path.join(away, "root.key"), "--file", c.root,
+               "--root-passphrase-file", c.path("root.pass"), "--subject",
+               "O=Example", "--subject", "CN=Example Issuing CA", "--yes")
+        enter(c, lines_of(c.mica("authority", "roll", OLD).stdout))
+        assert generations(c)[NEW][0] == "staged"
+        # Only what the generations say of each other may stand in cross.
+        shutil.copy(c.root, os.path.join(c.home, "ca", NEW + ".cross.pem"))
+        p = run(c.bin("micad"), "--check-config", c.conf, check=False)
+        assert p.returncode == 0, p.stderr
+        other = c.path("other")
+        c.mica("authority", "root", other, "--root-passphrase-file",
+               c.path("root.pass"))
+        shutil.copy(os.path.join(other, "root.pem"),
+                    os.path.join(c.home, "ca", NEW + ".cross.pem"))
+        p = run(c.bin("micad"), "--check-config", c.conf, check=False)
+        assert p.returncode != 0 and "cross, certificate 1" in p.stderr, \
+            p.stderr
+
+
+def test_a_revoked_generation_is_not_handed_out(build):
+    """An emergency: the key is lost to somebody, the next generation is
+    there."""
+    with start(build) as c:
+        old = os.path.join(c.home, "ca", "issuing.pem")
+        new = os.path.join(c.home, "ca", NEW + ".pem")
+        before = c.device("before")
+        enter(c, roll(c))
+        c.mica("authority", "revoke", OLD, "--reason", "keyCompromise")
+        assert generations(c)[OLD][0] == "revoked"
+        assert "is revoked" in c.mica("authority", "plan", OLD).stdout
+        _, b64 = c.csr("m1", "/CN=m1")
+        a = c.enroll(b64, "-u", f"m1:{c.token('m1')}")
+        assert a.status == 400, (a.status, a.text())
+        edit(c, lambda t: issue_from(t).replace(
+            f"  {OLD}: {{ ", f"  {OLD}: {{ retired: yes, "),
+            restart=True)
+        assert [fingerprint(x) for x in cacerts(c)] == \
+            [fingerprint(new), fingerprint(c.root)]
+        assert issuer_name(c, c.device("m2")[1]) == NEW
+        # Its status goes on.
+        assert status_of(c, old, before[1]) == "good"
