@@ -365,7 +365,7 @@ static enum cli_exit approve(struct roll *r)
 	struct buf pem = BUF_INIT(2 * PEM_DER_MAX_BYTES);
 	struct buf hex = BUF_INIT(128);
 	struct why why = WHY_NONE;
-	enum rc rc = config_read_file(r->cert, &pem, &why);
+	enum rc rc = file_read(&pem, r->cert, &why);
 	enum cli_exit status;
 	uint8_t hash[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
