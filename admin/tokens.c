@@ -34,35 +34,44 @@ static bool fits(const struct conf_label *l, const struct token_wanted *w)
 	                strcmp(w->profile, l->profile->name) == 0);
 }
 
+/* One more label that may be meant. */
+static enum rc offer(const struct conf_label **out, const struct conf_label *l,
+        const struct token_wanted *w, struct why *why)
+{
+	if (!fits(l, w))
+		return RC_OK;
+	if (*out != NULL &&
+	        ((*out)->authority != l->authority ||
+	                (*out)->profile != l->profile))
+		return why_set(why, RC_MALFORMED,
+		        "tokens are allowed for %s of %s and for %s "
+		        "of %s: name profile and authority",
+		        (*out)->profile->name, (*out)->authority->name,
+		        l->profile->name, l->authority->name);
+	if (*out == NULL)
+		*out = l;
+	return RC_OK;
+}
+
 /* A token is for a pair of authority and profile, and for no pair that no label
- * lets it in for. */
+ * of EST or SCEP lets it in for. */
 static enum rc find_label(const struct conf *conf, const struct token_wanted *w,
         const struct conf_label **out, struct why *why)
 {
-	*out = NULL;
-	for (size_t i = 0; i < conf->n_labels; i++) {
-		const struct conf_label *l = &conf->labels[i];
+	enum rc rc = RC_OK;
 
-		if (!fits(l, w))
-			continue;
-		if (*out != NULL &&
-		        ((*out)->authority != l->authority ||
-		                (*out)->profile != l->profile))
-			return why_set(why, RC_MALFORMED,
-			        "tokens are allowed for %s of %s and for %s "
-			        "of %s: name profile and authority",
-			        (*out)->profile->name, (*out)->authority->name,
-			        l->profile->name, l->authority->name);
-		if (*out == NULL)
-			*out = l;
-	}
-	if (*out == NULL)
-		return why_set(why, RC_NOTFOUND,
-		        "no entry of enroll.est allows tokens%s",
+	*out = NULL;
+	for (size_t i = 0; rc == RC_OK && i < conf->n_labels; i++)
+		rc = offer(out, &conf->labels[i], w, why);
+	for (size_t i = 0; rc == RC_OK && i < conf->n_scep; i++)
+		rc = offer(out, &conf->scep[i], w, why);
+	if (rc == RC_OK && *out == NULL)
+		rc = why_set(why, RC_NOTFOUND,
+		        "no entry of enroll allows tokens%s",
 		        w->authority != NULL || w->profile != NULL
 		                ? " for that authority and profile"
 		                : "");
-	return RC_OK;
+	return rc;
 }
 
 static enum rc read_wanted(

@@ -19,6 +19,10 @@ enum metric {
 	METRIC_EST_RENEWED,         /* counter */
 	METRIC_EST_RETRIED,     /* counter: a stored certificate handed out */
 	METRIC_EST_REFUSED,     /* counter */
+	METRIC_SCEP_ENROLLED,   /* counter */
+	METRIC_SCEP_RENEWED,    /* counter */
+	METRIC_SCEP_RETRIED,    /* counter */
+	METRIC_SCEP_REFUSED,    /* counter */
 	METRIC_OCSP_CACHED,     /* counter: answers out of the cache */
 	METRIC_OCSP_SIGNED,     /* counter: answers signed anew */
 	METRIC_OCSP_REFUSED,    /* counter: error responses */

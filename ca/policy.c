@@ -37,6 +37,7 @@ struct one_policy {
 	struct issuer_hashes hashes;
 	struct tbs_policy responder; /* of responder_key; "": has none */
 	char responder_key[PROTO_KEY_NAME_MAX + 1];
+	struct tbs_policy ra; /* of its registration authority, if any */
 };
 
 struct policy_set {
@@ -323,9 +324,27 @@ static enum rc one_compile(struct one_policy *o, const struct authority *a,
 	return rc == RC_OK ? status_compile(o, a) : rc;
 }
 
+/* It decrypts requests and signs answers, and certifies nothing. */
+static void add_ra(
+        struct policy_set *s, struct one_policy *o, const struct authority *a)
+{
+	o->ra = (struct tbs_policy){
+		.purposes = SIGNER_RA_PURPOSES,
+		.issuer = a->subject,
+		.not_before_s = a->not_before_s,
+		.not_after_s = a->not_after_s,
+		.sig_alg = alg_bytes(ALG_RSA_SHA256),
+	};
+	s->items[s->n_items++] =
+	        (struct proto_policy_item){ a->conf->ra_key->name, &o->ra };
+}
+
 static void add_items(struct policy_set *s, const struct authority *a)
 {
-	const struct one_policy *o = &s->list[s->n - 1];
+	struct one_policy *o = &s->list[s->n - 1];
+
+	if (a->conf->ra_key != NULL)
+		add_ra(s, o, a);
 
 	s->items[s->n_items++] =
 	        (struct proto_policy_item){ a->conf->key->name, &o->policy };
@@ -365,7 +384,7 @@ enum rc policy_compile(struct policy_set **out, const struct conf *conf,
 		return RC_NOMEM;
 	s->list = calloc(n + 1, sizeof *s->list);
 	s->code = calloc(conf->n_code + 1, sizeof *s->code);
-	s->items = calloc(2 * n + conf->n_code + 1, sizeof *s->items);
+	s->items = calloc(3 * n + conf->n_code + 1, sizeof *s->items);
 	if (s->list == NULL || s->code == NULL || s->items == NULL)
 		rc = RC_NOMEM;
 	for (i = 0; i < n && rc == RC_OK; i++) {

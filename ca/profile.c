@@ -14,6 +14,7 @@ struct group {
 	struct profile *list;
 	size_t n;
 	struct ocsp_profile ocsp;
+	struct ra_profile ra;
 };
 
 struct profiles {
@@ -349,6 +350,14 @@ static enum rc group_add_code(
 	return rc;
 }
 
+static enum rc group_add_ra(struct group *g, struct why *why)
+{
+	struct profile *p = &g->list[g->n];
+
+	p->code = &g->ra.own;
+	return group_add(g, &g->ra.conf, false, why);
+}
+
 static enum rc group_load(struct group *g, const struct profiles *all,
         const struct conf *conf, struct why *why)
 {
@@ -357,7 +366,8 @@ static enum rc group_load(struct group *g, const struct profiles *all,
 	size_t i;
 
 	ocsp_profile_init(&g->ocsp, a);
-	g->list = calloc(a->n_profiles + conf->n_code + 2, sizeof *g->list);
+	ra_profile_init(&g->ra, a);
+	g->list = calloc(a->n_profiles + conf->n_code + 3, sizeof *g->list);
 	if (g->list == NULL)
 		return RC_NOMEM;
 	for (i = 0; i < a->n_profiles && rc == RC_OK; i++)
@@ -369,6 +379,8 @@ static enum rc group_load(struct group *g, const struct profiles *all,
 		rc = group_add(g, &all->est.conf, true, why);
 	if (rc == RC_OK && g->ocsp.used)
 		rc = group_add(g, &g->ocsp.conf, true, why);
+	if (rc == RC_OK && g->ra.used)
+		rc = group_add_ra(g, why);
 	return rc;
 }
 
@@ -447,6 +459,17 @@ const struct conf_profile *profiles_ocsp(
 	for (i = 0; i < p->n; i++)
 		if (p->groups[i].authority == a && p->groups[i].ocsp.used)
 			return &p->groups[i].ocsp.conf;
+	return NULL;
+}
+
+const struct conf_code *profiles_ra(
+        const struct profiles *p, const struct authority *a)
+{
+	size_t i;
+
+	for (i = 0; i < p->n; i++)
+		if (p->groups[i].authority == a && p->groups[i].ra.used)
+			return &p->groups[i].ra.own;
 	return NULL;
 }
 

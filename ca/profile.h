@@ -51,6 +51,12 @@ const struct conf_profile *profiles_est(const struct profiles *p);
 const struct conf_profile *profiles_ocsp(
         const struct profiles *p, const struct authority *a);
 
+/* The key of that authority's registration authority for SCEP, as one that is
+ * for one purpose: its profile, and the device that its certificates belong to.
+ * NULL: it has none. */
+const struct conf_code *profiles_ra(
+        const struct profiles *p, const struct authority *a);
+
 const struct conf_profile *profile_conf(const struct profile *p);
 const struct authority *profile_authority(const struct profile *p);
 

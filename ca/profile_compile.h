@@ -38,4 +38,20 @@ struct ocsp_profile {
 void ocsp_profile_init(
         struct ocsp_profile *o, const struct conf_authority *authority);
 
+/* The device that an authority's registration authority counts as. */
+#define RA_DEVICE_PREFIX "ra:"
+
+/* Its profile, likewise, and the key that it is for. Points into itself. */
+struct ra_profile {
+	bool used;
+	struct conf_profile conf;
+	struct conf_code own;
+	struct conf_attribute cn;
+	char cn_text[64 + 1];
+	char device[sizeof(RA_DEVICE_PREFIX) + CONF_NAME_MAX];
+};
+/* used is false when the authority has none. */
+void ra_profile_init(
+        struct ra_profile *r, const struct conf_authority *authority);
+
 #endif

@@ -45,8 +45,8 @@ struct profile {
 	const struct conf_profile *conf;
 	const struct authority *authority;
 	bool system; /* may have the EKUs of our own services */
-	/* The one that it is for, under this authority; NULL: it is no code
-	 * key's. */
+	/* The code key, or registration authority's, that it is for, under this
+	 * authority; NULL: it is for no one key. */
 	const struct conf_code *code;
 	struct profile_attr *subject;
 	size_t n_subject;

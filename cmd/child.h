@@ -29,7 +29,7 @@ enum child_fd {
 };
 
 /* One page that every process maps. */
-#define SHARED_REFUSALS 4
+#define SHARED_REFUSALS 5
 struct shared {
 	_Atomic uint32_t store_halt;
 	/* Of each counter of refusals, how many stand in the audit trail, or

@@ -28,6 +28,9 @@ enum control_type {
 			       * struct publish_crl, and the file, open */
 	CONTROL_RESPONDER_RENEW, /* keeper: struct control_responder without
 				  * DER, which is to have a new key */
+	CONTROL_RA,              /* keeper, and from supervisor to workers:
+				  * struct control_responder, of an SCEP
+				  * registration authority's certificate */
 	CONTROL_FLOOR,           /* keeper: i64, the store's clock floor in Unix
 			       * time */
 	/* supervisor to child */

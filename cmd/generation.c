@@ -448,6 +448,8 @@ enum rc generation_new(struct generation **out, struct supervisor *s,
 		rc = compile_policy(g->conf, g->number, &g->policy, &why);
 		if (rc == RC_OK)
 			rc = responders_init(g);
+		if (rc == RC_OK)
+			rc = ras_init(g);
 	}
 	if (rc == RC_OK && before != NULL)
 		rc = check_unchanged(g, before, &why);
@@ -482,6 +484,7 @@ void generation_free(struct generation *g)
 	if (g->tls_fd >= 0)
 		close(g->tls_fd);
 	responders_clear(g);
+	ras_clear(g);
 	published_clear(g);
 	buf_free(&g->policy);
 	buf_free(&g->signer_keys);
@@ -657,6 +660,10 @@ void generation_message(
 			responders_cert(g, msg->body);
 			generation_start_workers(g);
 		}
+		break;
+	case CONTROL_RA:
+		if (keeper)
+			ras_cert(g, msg->body);
 		break;
 	case CONTROL_RESPONDER_RENEW:
 		if (keeper)

@@ -6,6 +6,7 @@
 #include "cmd/crls.h"
 #include "cmd/health.h"
 #include "cmd/responder_certs.h"
+#include "cmd/ra_certs.h"
 #include "cmd/refusal_audit.h"
 #include "cmd/runtime.h"
 #include "cmd/superseded.h"
@@ -32,6 +33,7 @@ struct keeper {
 	struct tls_identity *identity;
 	struct responder_certs *responders;
 	struct code_keys *code;
+	struct ra_certs *ras;
 	struct crl_plan *crls;
 	struct http_server *http;
 	struct loop_timer *tick, *pending;
@@ -258,8 +260,10 @@ static void signer_keys(struct keeper *k, struct bytes body)
 	if (keys == NULL ||
 	        proto_key_list_unpack(keys, PROTO_KEYS_MAX, &n, body) != RC_OK)
 		n = 0;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		code_keys_loaded(k->code, keys[i].name, keys[i].spki);
+		ra_certs_loaded(k->ras, keys[i].name, keys[i].spki);
+	}
 	free(keys);
 }
 
@@ -324,6 +328,7 @@ static void on_tick(void *ctx)
 	tls_identity_tick(k->identity);
 	responder_certs_tick(k->responders);
 	code_keys_tick(k->code);
+	ra_certs_tick(k->ras);
 	crl_plan_tick(k->crls);
 	loop_timer_set_ms(k->tick, TICK_MS);
 }
@@ -338,8 +343,8 @@ static void finish(void *ctx)
 	if (k->flushed && issuer_pending(k->r.issuer) == 0 && !k->abandoning &&
 	        !refusal_audit_busy(k->refusals) &&
 	        !approvals_busy(k->approvals) && !code_keys_busy(k->code) &&
-	        !superseded_busy(k->superseded) && !crl_plan_busy(k->crls) &&
-	        admin_pending(k->admin) == 0)
+	        !superseded_busy(k->superseded) && !ra_certs_busy(k->ras) &&
+	        !crl_plan_busy(k->crls) && admin_pending(k->admin) == 0)
 		loop_stop(k->r.loop);
 	else
 		loop_timer_set_ms(k->pending, 20);
@@ -386,8 +391,14 @@ static enum rc open_http(struct keeper *k)
 
 static enum rc open_code(struct keeper *k)
 {
-	const struct code_keys_opts o = { k->r.conf, k->r.store,
-		k->r.authorities, k->r.authorizer, k->r.issuer };
+	const struct code_keys_opts o = { .list = k->r.conf->code,
+		.n = k->r.conf->n_code,
+		.issued_event = "code.certificate",
+		.failed_event = "code.no_certificate",
+		.store = k->r.store,
+		.authorities = k->r.authorities,
+		.authorizer = k->r.authorizer,
+		.issuer = k->r.issuer };
 
 	return code_keys_new(&k->code, &o);
 }
@@ -410,6 +421,8 @@ static enum rc open_all(
 		rc = responder_certs_new(&k->responders, &k->r);
 	if (rc == RC_OK)
 		rc = open_code(k);
+	if (rc == RC_OK)
+		rc = ra_certs_new(&k->ras, &k->r);
 	if (rc == RC_OK)
 		rc = crls_new(&k->crls, &k->r, why);
 	if (rc == RC_OK)
@@ -456,6 +469,7 @@ int keeper_run(const struct child_args *args)
 	tls_identity_free(k->identity);
 	responder_certs_free(k->responders);
 	code_keys_free(k->code);
+	ra_certs_free(k->ras);
 	crl_plan_free(k->crls);
 	loop_timer_free(k->tick);
 	loop_timer_free(k->pending);

@@ -71,7 +71,8 @@ void supervisor_send_policy(struct supervisor *s, struct generation *g)
 
 void code_keys_tell_keeper(struct generation *g)
 {
-	if (g->conf->n_code > 0 && g->signer_keys.n > 0 && g->keeper.ready &&
+	if ((g->conf->n_code > 0 || g->ras.n > 0) && g->signer_keys.n > 0 &&
+	        g->keeper.ready &&
 	        process_send(&g->keeper, CONTROL_SIGNER_KEYS,
 	                buf_bytes(&g->signer_keys)) != RC_OK)
 		log_event(LOG_WARN, "control.failed", NULL);

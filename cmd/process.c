@@ -284,6 +284,7 @@ enum rc process_start(struct process *p, struct why *why)
 		p->sup->store_known = true;
 	if (p->kind == PROCESS_WORKER) {
 		responders_tell_worker(p);
+		ras_tell_worker(p);
 		published_tell_worker(p);
 	}
 	log_event(LOG_INFO, "process.start", "process", process_name(p, name),

@@ -10,6 +10,7 @@ static const struct {
 	const char *name;
 } refusals[] = {
 	{ METRIC_EST_REFUSED, "est" },
+	{ METRIC_SCEP_REFUSED, "scep" },
 	{ METRIC_HTTP_REFUSED, "http" },
 	{ METRIC_TLS_FAILURES, "tls" },
 	{ METRIC_SIGN_REFUSED, "signer" },

@@ -79,6 +79,16 @@ struct responders {
 	size_t n;
 };
 
+/* Certificates of SCEP's registration authorities. */
+struct ra_cert {
+	const char *authority;
+	struct buf cert; /* empty: none yet */
+};
+struct ras {
+	struct ra_cert *list;
+	size_t n;
+};
+
 /* CRLs that the keeper handed over, open. */
 struct published_file;
 struct published {
@@ -99,6 +109,7 @@ struct generation {
 	struct buf tls_spki, tls_key, tls_chain;
 	int tls_fd; /* -1 until the identity is complete */
 	struct responders responders;
+	struct ras ras;
 	struct published published;
 	struct ports est, http;
 	int admin_fd, prometheus_fd;
@@ -174,7 +185,7 @@ void supervisor_signer_message(struct supervisor *s, const struct ipc_msg *msg);
 /* Tell the signer g's responders' keys, for each of which responders_key(g)
  * follows, and its policy; generation_signer_ready(g) follows. */
 void supervisor_send_policy(struct supervisor *s, struct generation *g);
-/* CONTROL_SIGNER_KEYS, where there are code keys and once all are known. */
+/* CONTROL_SIGNER_KEYS, where there are code keys or registration authorities and once all are known. */
 void code_keys_tell_keeper(struct generation *g);
 void supervisor_drop_policy(struct supervisor *s, uint32_t number);
 /* A new key for the responder of that index; responders_key(g) follows. */
@@ -218,6 +229,12 @@ void responders_renew(struct generation *g, struct bytes body);
 bool responders_answered(const struct generation *g);
 void responders_tell_keeper(struct generation *g);
 void responders_tell_worker(struct process *p);
+
+/* --- ra_relay.c: certificates of registration authorities */
+MUST_CHECK enum rc ras_init(struct generation *g);
+void ras_clear(struct generation *g);
+void ras_tell_worker(struct process *p);
+void ras_cert(struct generation *g, struct bytes body); /* CONTROL_RA */
 
 /* --- published.c */
 /* CONTROL_PUBLISHED, from the keeper; its descriptor is duplicated. */

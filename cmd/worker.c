@@ -3,6 +3,7 @@
 #include "cmd/files.h"
 #include "cmd/runtime.h"
 #include "enroll/est.h"
+#include "enroll/scep.h"
 #include "net/http.h"
 #include "net/limit.h"
 #include "net/listen.h"
@@ -15,14 +16,16 @@
 /* What one worker remembers of whom it served lately. */
 #define RATE_SLOTS 16384
 
-/* OCSP, CRLs, CA certificates. */
-#define PLAIN_ROUTES_MAX 16
+/* OCSP, CRLs, CA certificates, SCEP. */
+#define PLAIN_ROUTES_MAX 32
 
 struct worker {
 	struct runtime r;
 	struct tls_server *tls;
 	struct limit *rate;
 	struct est *est;
+	struct limit *scep_rate;
+	struct scep *scep;
 	struct limit *ocsp_rate;
 	struct responder *responder;
 	struct publish *publish;
@@ -139,6 +142,37 @@ static enum rc open_responder(struct worker *w, struct why *why)
 	return RC_OK;
 }
 
+static enum rc open_scep(struct worker *w, struct why *why)
+{
+	const struct conf_limits *l = &w->r.conf->limits;
+	struct limit_conf rate = { .per_s = share(w, l->scep_rate_per_address),
+		.burst = share(w, l->scep_burst),
+		.slots = RATE_SLOTS };
+	struct scep_opts o = { .conf = w->r.conf,
+		.store = w->r.store,
+		.authorities = w->r.authorities,
+		.authorizer = w->r.authorizer,
+		.issuer = w->r.issuer,
+		.signer = w->r.signer,
+		.metrics = w->r.metrics };
+	const struct http_route *routes;
+	enum rc rc = RC_OK;
+	size_t n;
+
+	if (w->r.conf->n_scep == 0)
+		return RC_OK;
+	if (l->scep_rate_per_address > 0)
+		rc = limit_new(&w->scep_rate, &rate);
+	o.limit = w->scep_rate;
+	if (rc == RC_OK)
+		rc = scep_new(&w->scep, &o, why);
+	if (rc != RC_OK)
+		return rc;
+	routes = scep_routes(w->scep, &n);
+	add_routes(w, routes, n);
+	return RC_OK;
+}
+
 static enum rc open_plain(struct worker *w, struct why *why)
 {
 	const struct http_route *routes;
@@ -151,6 +185,8 @@ static enum rc open_plain(struct worker *w, struct why *why)
 	routes = publish_routes(w->publish, &n);
 	add_routes(w, routes, n);
 	rc = open_responder(w, why);
+	if (rc == RC_OK)
+		rc = open_scep(w, why);
 	/* What the supervisor has to say is there before we serve. */
 	if (rc == RC_OK)
 		loop_poll(w->r.loop);
@@ -170,6 +206,19 @@ static void set_responder(struct worker *w, struct bytes body)
 	if (rc != RC_OK)
 		log_event(LOG_ERROR, "ocsp.responder_refused", "why", why.text,
 		        NULL);
+}
+
+static void set_ra(struct worker *w, struct bytes body)
+{
+	struct control_responder m;
+	struct why why = WHY_NONE;
+	enum rc rc = control_responder_unpack(&m, body);
+
+	if (rc == RC_OK && w->scep != NULL)
+		rc = scep_set_ra(w->scep, m.authority, m.der, &why);
+	/* An authority may have one that no label uses. */
+	if (rc != RC_OK && rc != RC_NOTFOUND)
+		log_event(LOG_ERROR, "scep.ra_refused", "why", why.text, NULL);
 }
 
 static void set_crl(struct worker *w, const struct ipc_msg *msg)
@@ -196,6 +245,8 @@ static void on_control(void *ctx, const struct ipc_msg *msg)
 {
 	if (msg->type == CONTROL_RESPONDER)
 		set_responder(ctx, msg->body);
+	else if (msg->type == CONTROL_RA)
+		set_ra(ctx, msg->body);
 	else if (msg->type == CONTROL_PUBLISHED)
 		set_crl(ctx, msg);
 }
@@ -284,8 +335,10 @@ int worker_run(const struct child_args *args)
 	log_served(&w);
 	http_server_free(w.http);
 	est_free(w.est);
+	scep_free(w.scep);
 	responder_free(w.responder);
 	publish_free(w.publish);
+	limit_free(w.scep_rate);
 	limit_free(w.ocsp_rate);
 	limit_free(w.rate);
 	tls_server_free(w.tls);

@@ -331,29 +331,38 @@ static bool may_issue(
 	return false;
 }
 
-static void check_unique_label(struct load *l, const struct node *n, size_t i)
+/* Those of one protocol, entries of the list of that name below enroll. */
+struct label_list {
+	const char *name;
+	const struct conf_label *labels;
+	size_t n;
+};
+
+static void check_unique_label(struct load *l, const struct label_list *list,
+        const struct node *n, size_t i)
 {
-	const char *label = l->conf.labels[i].label;
+	const char *label = list->labels[i].label;
 	const struct node *at = node_get(n, "label");
 
 	for (size_t k = 0; k < i; k++) {
-		const char *other = l->conf.labels[k].label;
+		const char *other = list->labels[k].label;
 
 		if (label == NULL || other == NULL || strcmp(label, other) != 0)
 			continue;
 		node_error(l->errors, at != NULL ? at : n,
-		        "the label \"%s\" is taken by enroll.est[%zu]", label,
-		        k);
+		        "the label \"%s\" is taken by enroll.%s[%zu]", label,
+		        list->name, k);
 		return;
 	}
 }
 
-static void check_label(struct load *l, const struct node *n, size_t i)
+static void check_label(struct load *l, const struct label_list *list,
+        const struct node *n, size_t i)
 {
-	const struct conf_label *label = &l->conf.labels[i];
+	const struct conf_label *label = &list->labels[i];
 	bool idevid = (label->allow & CONF_ALLOW_IDEVID) != 0;
 
-	check_unique_label(l, n, i);
+	check_unique_label(l, list, n, i);
 	if (idevid && label->n_anchors == 0 && node_get(n, "anchors") == NULL)
 		node_error(l->errors, node_get(n, "allow"),
 		        "idevid needs anchors: name the entries of trust that "
@@ -379,10 +388,59 @@ static void check_label(struct load *l, const struct node *n, size_t i)
 		        label->authority->name);
 }
 
+static void check_list(struct load *l, const struct label_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		check_label(l, list, entry(l, "enroll", list->name, i), i);
+}
+
+/* What clients encrypt for it an authority's key must not open, and what it
+ * signs must not pass for a certificate. */
+static void check_ra_key(
+        struct load *l, const struct conf_authority *a, const struct node *n)
+{
+	const struct conf *c = &l->conf;
+	const char *whose = NULL;
+
+	for (size_t i = 0; i < c->n_authorities; i++)
+		if (c->authorities[i].key == a->ra_key)
+			whose = c->authorities[i].name;
+	for (size_t i = 0; i < c->n_code; i++)
+		if (c->code[i].key == a->ra_key)
+			whose = c->code[i].name;
+	if (whose != NULL)
+		node_error(l->errors, node_get(node_get(n, "ra"), "key"),
+		        "is the key of \"%s\", too: a registration "
+		        "authority has one of its own",
+		        whose);
+}
+
+static void check_scep(struct load *l)
+{
+	for (size_t i = 0; i < l->conf.n_authorities; i++)
+		if (l->conf.authorities[i].ra_key != NULL)
+			check_ra_key(l, &l->conf.authorities[i],
+			        entry(l, "authorities", NULL, i));
+	for (size_t i = 0; i < l->conf.n_scep; i++) {
+		const struct conf_authority *a = l->conf.scep[i].authority;
+
+		if (a != NULL && a->ra_key == NULL)
+			node_error(l->errors,
+			        node_get(entry(l, "enroll", "scep", i),
+			                "authority"),
+			        "authority \"%s\" has no ra.key, an RSA key "
+			        "that SCEP needs",
+			        a->name);
+	}
+}
+
 static void check_labels(struct load *l)
 {
-	for (size_t i = 0; i < l->conf.n_labels; i++)
-		check_label(l, entry(l, "enroll", "est", i), i);
+	const struct conf *c = &l->conf;
+
+	check_list(l, &(struct label_list){ "est", c->labels, c->n_labels });
+	check_list(l, &(struct label_list){ "scep", c->scep, c->n_scep });
+	check_scep(l);
 }
 
 /* NULL: none, or one of several. */

@@ -101,6 +101,9 @@ struct conf_authority { /* authorities.NAME */
 	 * both. NULL: there is none. */
 	const struct conf_authority *replaces;
 	struct conf_file cross; /* PEM: of both, each by the other; or none */
+	/* ra.*: of its registration authority for SCEP */
+	const struct conf_key *ra_key; /* RSA; NULL: has none */
+	int64_t ra_validity_s;         /* 1y */
 };
 
 /* A name to fill in: literal text with %{device}, %{csr.CN} and the like.
@@ -184,18 +187,23 @@ struct conf_anchor { /* trust.NAME: a foreign CA that vouches for devices */
 				* serialNumber */
 };
 
-enum conf_allow { /* enroll.est[].allow: a bit set */
+enum conf_allow { /* enroll.est[].allow, enroll.scep[].allow: a bit set */
 	CONF_ALLOW_TOKEN = 1 << 0,
 	CONF_ALLOW_IDEVID = 1 << 1,
 	CONF_ALLOW_RENEWAL = 1 << 2,
 };
-struct conf_label {        /* enroll.est[] */
+enum conf_legacy {                 /* enroll.scep[].legacy: a bit set */
+	CONF_LEGACY_SHA1 = 1 << 0, /* digests of requests */
+	CONF_LEGACY_DES3 = 1 << 1, /* content encryption */
+};
+struct conf_label {        /* enroll.est[], enroll.scep[] */
 	const char *label; /* "" is the path without a label */
 	const struct conf_authority *authority;
 	const struct conf_profile *profile;
 	uint32_t allow;
 	const struct conf_anchor **anchors; /* with idevid: who may vouch */
 	size_t n_anchors;
+	uint32_t legacy; /* enroll.scep[] alone */
 };
 
 struct conf_listen {
@@ -221,6 +229,8 @@ struct conf_limits { /* limits.*; times in ms, rates a second */
 	uint32_t
 	        est_rate_per_address; /* requests a second and address; 0 off */
 	uint32_t est_burst;
+	uint32_t scep_rate_per_address; /* the same of SCEP */
+	uint32_t scep_burst;
 	/* OCSP answers that are signed for one request alone: with a nonce,
 	 * about several certificates, about serials that were not issued */
 	uint32_t ocsp_rate_per_address; /* 0 off */
@@ -268,6 +278,8 @@ struct conf {
 	size_t n_anchors;
 	const struct conf_label *labels;
 	size_t n_labels;
+	const struct conf_label *scep;
+	size_t n_scep;
 };
 
 /* One mistake: "FILE:LINE:COLUMN: PATH: what (did you mean …?)". */

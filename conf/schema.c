@@ -58,6 +58,11 @@ static const struct word allows[] = {
 	{ "renewal", CONF_ALLOW_RENEWAL },
 	{ NULL, 0 },
 };
+static const struct word legacies[] = {
+	{ "sha1", CONF_LEGACY_SHA1 },
+	{ "des3", CONF_LEGACY_DES3 },
+	{ NULL, 0 },
+};
 /* RFC 5280 section 4.2.1.3 without keyCertSign and cRLSign: a profile makes no
  * authorities. What a word stands for is ca/profile's to say. */
 static const struct word key_usages[] = {
@@ -131,6 +136,9 @@ static const struct collection collections[COLLECTION_COUNT] = {
 	[COLLECTION_LABELS] = { "enroll.est[]", "label",
 	        sizeof(struct conf_label), offsetof(struct conf, labels),
 	        offsetof(struct conf, n_labels), false, false },
+	[COLLECTION_SCEP] = { "enroll.scep[]", "label",
+	        sizeof(struct conf_label), offsetof(struct conf, scep),
+	        offsetof(struct conf, n_scep), false, false },
 	[COLLECTION_ACCESS] = { "admin.access[]", "entry",
 	        sizeof(struct conf_grantee), offsetof(struct conf, access),
 	        offsetof(struct conf, n_access), false, false },

@@ -185,7 +185,8 @@ static enum rc own_is_credential(struct authorize *a)
 
 static enum rc basic_names_device(struct authorize *a)
 {
-	if (a->basic != NULL && strcmp(a->basic->user, a->device) != 0)
+	if (a->basic != NULL && a->basic->user[0] != '\0' &&
+	        strcmp(a->basic->user, a->device) != 0)
 		return why_set(&a->why, RC_DENIED,
 		        "user name and certificate are of different devices");
 	return RC_OK;
@@ -397,7 +398,8 @@ static enum rc token_read(struct authorize *a)
 		return why_set(&a->why, RC_NOCRED, "no such token");
 	if (a->read_rc != RC_OK)
 		return a->read_rc;
-	if (strcmp(token->device, a->basic->user) != 0)
+	if (a->basic->user[0] != '\0' &&
+	        strcmp(token->device, a->basic->user) != 0)
 		return why_set(
 		        &a->why, RC_NOCRED, "the token is not that device's");
 	a->verified = true;

@@ -46,7 +46,8 @@ struct authorize {
 	/* in: a device's request */
 	enum enroll_message message;
 	const struct conf_label *label;
-	const struct basic *basic; /* NULL: none came */
+	const struct basic *basic; /* NULL: none came. user "": a token
+				    * alone, whose device it is */
 	/* What the client showed and proved to hold the key of, own
 	 * certificate first; trusted for nothing until judged here. */
 	const struct bytes *chain;

@@ -50,7 +50,7 @@ static void fail(struct one *o, enum rc rc, const struct why *why)
 	(void)why_set(&now, rc, "%s",
 	        why->text[0] != '\0' ? why->text : rc_info(rc)->text);
 	if (strcmp(now.text, o->key.why.text) != 0)
-		log_event(LOG_ERROR, "code.no_certificate", "key",
+		log_event(LOG_ERROR, o->all->o.failed_event, "key",
 		        o->key.conf->name, "why", now.text, NULL);
 	o->key.why = now;
 	o->key.cert = BYTES_NONE;
@@ -102,6 +102,8 @@ static void keep(struct one *o, enum rc rc, const struct cert_key *key,
 		return;
 	}
 	o->key.cert_key = *key;
+	if (o->all->o.changed != NULL)
+		o->all->o.changed(o->all->o.ctx, &o->key);
 	done(o);
 }
 
@@ -113,7 +115,7 @@ static void issued(void *ctx, const struct issued *result)
 
 	keep(o, rc, &result->key, result->der, &why);
 	if (o->key.cert.n > 0)
-		log_event(LOG_NOTICE, "code.certificate", "key",
+		log_event(LOG_NOTICE, o->all->o.issued_event, "key",
 		        o->key.conf->name, "authority",
 		        o->key.conf->authority->name, NULL);
 }
@@ -369,16 +371,16 @@ enum rc code_keys_new(struct code_keys **out, const struct code_keys_opts *o)
 	if (k == NULL)
 		return RC_NOMEM;
 	k->o = *o;
-	k->list = calloc(o->conf->n_code + 1, sizeof(*k->list));
+	k->list = calloc(o->n + 1, sizeof(*k->list));
 	if (k->list != NULL)
 		rc = digest_new(&k->digest);
 	if (rc != RC_OK) {
 		code_keys_free(k);
 		return rc;
 	}
-	for (; k->n < o->conf->n_code; k->n++) {
+	for (; k->n < o->n; k->n++) {
 		struct one *one = &k->list[k->n];
-		const struct conf_code *c = &o->conf->code[k->n];
+		const struct conf_code *c = &o->list[k->n];
 
 		one->all = k;
 		one->key.conf = c;

@@ -1,4 +1,6 @@
-/* enroll/code_keys.h - the keeper's code keys: which public key the signer has
+/* enroll/code_keys.h - the keeper's code keys, and others that the signer loads
+ * for one service and our own authorities certify (an SCEP registration
+ * authority's): which public key the signer has
  * under each name, and the certificate that our own authority gave it. One is
  * issued, under a system grant, where there is none on record, and again when
  * two thirds of its life are over: on record and audited like any other, under
@@ -14,8 +16,15 @@
 
 struct code_keys;
 
-struct code_keys_opts { /* all borrowed */
-	const struct conf *conf;
+struct code_key;
+
+struct code_keys_opts {               /* all borrowed */
+	const struct conf_code *list; /* the configuration's, or alike */
+	size_t n;
+	const char *issued_event, *failed_event; /* for the log */
+	/* Told of each certificate, new or found; may be NULL. */
+	void (*changed)(void *ctx, const struct code_key *key);
+	void *ctx;
 	struct store *store;
 	struct authorities *authorities; /* resolved */
 	struct authorizer *authorizer;

@@ -150,6 +150,46 @@ START_TEST(policy_binds_code_certificates_to_the_key_they_are_for)
 }
 END_TEST
 
+START_TEST(policy_lets_a_registration_authority_answer_and_certify_nothing)
+{
+	static const char yaml[] =
+	        "keys: { k: { file: k }, ra: { file: ra } }\n"
+	        "authorities:\n"
+	        "  factory: { certificate: ca.pem, chain: root.pem, key: k,\n"
+	        "             ocsp: { key: ca }, ra: { key: ra } }\n"
+	        "profiles:\n"
+	        "  a: { keys: [p256], subject: { CN: x } }\n";
+	const struct proto_policy_item *items;
+	const struct conf_code *own;
+	struct why why = WHY_NONE;
+	size_t n, bound = 0;
+
+	ck_assert_msg(world_load(&world, yaml, &why) == RC_OK, "%s", why.text);
+	ck_assert_int_eq(policy_compile(&set, world.conf, world.authorities,
+	                         world.profiles, &why),
+	        RC_OK);
+	items = policy_items(set, &n);
+	ck_assert_uint_eq(n, 2);
+	for (size_t i = 0; i < n; i++) {
+		const struct tbs_policy *p = items[i].policy;
+		bool ra = strcmp(items[i].key, "ra") == 0;
+
+		ck_assert_int_eq(p->purposes == SIGNER_RA_PURPOSES, ra);
+		ck_assert_int_eq(p->n_shapes == 0, ra);
+		/* its certificate is for its own key */
+		for (size_t k = 0; k < p->n_shapes; k++)
+			bound += bytes_eq(p->shapes[k].key_name,
+			                 BYTES_LIT("ra")) &&
+			        bytes_eq(p->shapes[k].name, BYTES_LIT("@ra"));
+	}
+	ck_assert_uint_eq(bound, 1);
+	own = profiles_ra(world.profiles, authorities_at(world.authorities, 0));
+	ck_assert_ptr_nonnull(own);
+	ck_assert_str_eq(own->device, "ra:factory");
+	ck_assert_int_eq(own->profile->validity_s, 365 * 86400);
+}
+END_TEST
+
 TCase *test_ca_policy(void)
 {
 	TCase *t = tcase_create("policy");
@@ -160,5 +200,7 @@ TCase *test_ca_policy(void)
 	tcase_add_test(t, policy_lets_the_ca_key_answer_where_it_is_configured);
 	tcase_add_test(
 	        t, policy_binds_code_certificates_to_the_key_they_are_for);
+	tcase_add_test(t,
+	        policy_lets_a_registration_authority_answer_and_certify_nothing);
 	return t;
 }

@@ -351,6 +351,26 @@ static const struct {
 	        "the first generation replaces none\n"
 	        "m.yaml:10:43: authorities.g.cross: needs replaces: which "
 	        "generation is the other one?\n" },
+	{ "registration authorities",
+	        "listen: { est: { address: \"\" } }\n"
+	        "keys: { issuing: { file: k.key }, ra: { file: r.key } }\n"
+	        "authorities:\n"
+	        "  a: { certificate: a.pem, key: issuing, ra: { key: issuing } "
+	        "}\n"
+	        "  b: { certificate: b.pem, key: issuing }\n"
+	        "profiles: { sensor: { subject: { CN: x } } }\n"
+	        "enroll:\n"
+	        "  scep:\n"
+	        "    - { authority: a, profile: sensor }\n"
+	        "    - { authority: b, profile: sensor, legacy: [md5] }\n",
+	        "m.yaml:4:53: authorities.a.ra.key: is the key of \"b\", too: "
+	        "a registration authority has one of its own\n"
+	        "m.yaml:10:7: enroll.scep[1]: the label \"\" is taken by "
+	        "enroll.scep[0]\n"
+	        "m.yaml:10:20: enroll.scep[1].authority: authority \"b\" has "
+	        "no ra.key, an RSA key that SCEP needs\n"
+	        "m.yaml:10:49: enroll.scep[1].legacy[0]: must be sha1 or "
+	        "des3, not \"md5\"\n" },
 	{ "references",
 	        "keys: { issuing: { file: k.key } }\n"
 	        "authorities: { factory: { certificate: a.pem, key: "

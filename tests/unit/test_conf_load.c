@@ -44,14 +44,18 @@ static const char everything[] =
         "  est_burst: 15\n"
         "  ocsp_rate_per_address: 16\n"
         "  ocsp_burst: 17\n"
+        "  scep_rate_per_address: 18\n"
+        "  scep_burst: 19\n"
         "ocsp: { cache: 3MiB }\n"
         "keys:\n"
         "  one: { file: one.key, passphrase_file: one.pass }\n"
+
         "  two: { file: sub/two.key }\n"
         "  three: { uri: 'pkcs11:token=t;object=o', module: /m.so,\n"
         "    pin: 'credential:p', sessions: 9, padding: pss }\n"
         "  four: { file: four.key }\n"
         "  five: { file: five.key }\n"
+        "  ra: { file: ra.key }\n"
         "authorities:\n"
         "  alpha: { certificate: alpha.pem, key: two }\n"
         "  beta:\n"
@@ -69,7 +73,8 @@ static const char everything[] =
         "  gamma: { certificate: gamma.pem, key: two, retired: yes }\n"
         "  delta:\n"
         "    { certificate: delta.pem, key: two, replaces: gamma, cross: "
-        "x.pem }\n"
+        "x.pem,\n"
+        "      ra: { key: ra, validity: 3d } }\n"
         "publish: { path: pub, url: 'http://pki.example/' }\n"
         "profiles:\n"
         "  other: { subject: { CN: x } }\n"
@@ -124,7 +129,14 @@ static const char everything[] =
         "      authority: beta\n"
         "      profile: bare\n"
         "      allow: [idevid, token]\n"
-        "      anchors: [bcme, acme]\n";
+        "      anchors: [bcme, acme]\n"
+        "  scep:\n"
+        "    - label: old\n"
+        "      authority: delta\n"
+        "      profile: bare\n"
+        "      allow: [idevid]\n"
+        "      anchors: [acme]\n"
+        "      legacy: [des3]\n";
 
 static void note_option(void *ctx, size_t option, const struct node *n)
 {
@@ -221,6 +233,8 @@ START_TEST(listeners_and_limits_land)
 	ck_assert_uint_eq(c->limits.est_burst, 15);
 	ck_assert_uint_eq(c->limits.ocsp_rate_per_address, 16);
 	ck_assert_uint_eq(c->limits.ocsp_burst, 17);
+	ck_assert_uint_eq(c->limits.scep_rate_per_address, 18);
+	ck_assert_uint_eq(c->limits.scep_burst, 19);
 	ck_assert_uint_eq(c->ocsp_cache_bytes, 3u << 20);
 	conf_free(c);
 }
@@ -274,7 +288,7 @@ START_TEST(keys_authorities_and_anchors_land)
 	const struct conf_authority *b = conf_authority(c, "beta");
 	const struct conf_authority *d;
 
-	ck_assert_uint_eq(c->n_keys, 5);
+	ck_assert_uint_eq(c->n_keys, 6);
 	ck_assert_str_eq(c->keys[0].name, "one");
 	ck_assert_str_eq(c->keys[0].file, "one.key");
 	ck_assert_str_eq(c->keys[0].passphrase_file, "one.pass");
@@ -463,6 +477,12 @@ START_TEST(labels_land)
 	ck_assert_uint_eq(l[1].n_anchors, 2);
 	ck_assert_ptr_eq(l[1].anchors[0], &c->anchors[1]);
 	ck_assert_ptr_eq(l[1].anchors[1], &c->anchors[0]);
+	ck_assert_uint_eq(c->n_scep, 1);
+	ck_assert_str_eq(c->scep[0].label, "old");
+	ck_assert_uint_eq(c->scep[0].allow, CONF_ALLOW_IDEVID);
+	ck_assert_uint_eq(c->scep[0].legacy, CONF_LEGACY_DES3);
+	ck_assert_str_eq(c->scep[0].authority->ra_key->name, "ra");
+	ck_assert_int_eq(c->scep[0].authority->ra_validity_s, 3 * 86400);
 	conf_free(c);
 }
 END_TEST

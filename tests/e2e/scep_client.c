@@ -1,0 +1,184 @@
+/* An SCEP client's half that is not HTTP, by libcrypto's CMS and none of our
+ * code but a buffer:
+ *   scep_client make OUT CONTENT KEY CERT RA TYPE TRANSACTION DIGEST CIPHER
+ *   scep_client read IN KEY CERT RA OUT
+ * make puts CONTENT (DER) into an envelope for RA, signs it, and writes the
+ * pkiMessage; read verifies a CertRep by RA's key, prints its attributes, and
+ * writes what the envelope for CERT holds. */
+#include "tests/unit/scep_make.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILE_MAX_BYTES (1u << 20)
+
+static void must(int ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "scep_client: %s\n", what);
+	ERR_print_errors_fp(stderr);
+	exit(EXIT_FAILURE);
+}
+
+static struct buf file_read(const char *path)
+{
+	struct buf out = BUF_INIT(FILE_MAX_BYTES);
+	uint8_t *room = buf_room(&out, FILE_MAX_BYTES);
+	FILE *f = fopen(path, "rb");
+
+	must(f != NULL, path);
+	buf_added(&out, fread(room, 1, FILE_MAX_BYTES, f));
+	fclose(f);
+	return out;
+}
+
+static void file_write(const char *path, struct bytes content)
+{
+	FILE *f = fopen(path, "wb");
+
+	must(f != NULL && fwrite(content.p, 1, content.n, f) == content.n &&
+	                fclose(f) == 0,
+	        path);
+}
+
+/* key may be NULL. */
+static struct party party_read(const char *key, const char *cert)
+{
+	struct party p = { .key = NULL };
+	FILE *f = fopen(cert, "r");
+
+	must(f != NULL, cert);
+	p.cert = PEM_read_X509(f, NULL, NULL, NULL);
+	must(p.cert != NULL, cert);
+	fclose(f);
+	if (key == NULL)
+		return p;
+	f = fopen(key, "r");
+	must(f != NULL, key);
+	p.key = PEM_read_PrivateKey(f, NULL, NULL, NULL);
+	must(p.key != NULL, key);
+	fclose(f);
+	return p;
+}
+
+static void make(char **arg)
+{
+	struct party from = party_read(arg[2], arg[3]);
+	struct party to = party_read(NULL, arg[4]);
+	struct buf content = file_read(arg[1]);
+	struct make_scep m = { .type = arg[5],
+		.transaction = arg[6],
+		.nonce = BYTES_LIT("0123456789abcdef"),
+		.content = buf_bytes(&content),
+		.from = &from,
+		.to = &to,
+		.md = EVP_get_digestbyname(arg[7]),
+		.cipher = EVP_get_cipherbyname(arg[8]) };
+	struct buf message;
+
+	must(m.md != NULL && m.cipher != NULL, "unknown algorithm");
+	message = make_scep(&m);
+	file_write(arg[0], buf_bytes(&message));
+	buf_free(&message);
+	buf_free(&content);
+	party_free(&from);
+	party_free(&to);
+}
+
+static void print_attr(CMS_SignerInfo *si, const char *name, const char *oid,
+        int type, const char *nonce)
+{
+	ASN1_OBJECT *obj = OBJ_txt2obj(oid, 1);
+	ASN1_STRING *s = CMS_signed_get0_data_by_OBJ(si, obj, -3, type);
+
+	ASN1_OBJECT_free(obj);
+	if (s == NULL)
+		return;
+	if (nonce == NULL)
+		printf("%s=%.*s\n", name, ASN1_STRING_length(s),
+		        (const char *)ASN1_STRING_get0_data(s));
+	else
+		printf("%s=%s\n", name,
+		        ASN1_STRING_length(s) == (int)strlen(nonce) &&
+		                        memcmp(ASN1_STRING_get0_data(s), nonce,
+		                                strlen(nonce)) == 0
+		                ? "same"
+		                : "other");
+}
+
+static void print_all(CMS_SignerInfo *si)
+{
+	print_attr(si, "type", SCEP_OID "2", V_ASN1_PRINTABLESTRING, NULL);
+	print_attr(si, "status", SCEP_OID "3", V_ASN1_PRINTABLESTRING, NULL);
+	print_attr(si, "fail", SCEP_OID "4", V_ASN1_PRINTABLESTRING, NULL);
+	print_attr(si, "text", SCEP_TEXT_OID, V_ASN1_UTF8STRING, NULL);
+	print_attr(
+	        si, "transaction", SCEP_OID "7", V_ASN1_PRINTABLESTRING, NULL);
+	print_attr(si, "nonce", SCEP_OID "6", V_ASN1_OCTET_STRING,
+	        "0123456789abcdef");
+}
+
+static void open_envelope(
+        struct bytes der, const struct party *us, const char *out)
+{
+	const unsigned char *p = der.p;
+	CMS_ContentInfo *cms = d2i_CMS_ContentInfo(NULL, &p, (long)der.n);
+	BIO *text = BIO_new(BIO_s_mem());
+	char *got;
+	long n;
+
+	must(cms != NULL, "the content is no CMS");
+	must(CMS_decrypt(cms, us->key, us->cert, NULL, text, CMS_BINARY) == 1,
+	        "the envelope does not open");
+	n = BIO_get_mem_data(text, &got);
+	file_write(out, bytes_of(got, (size_t)n));
+	BIO_free(text);
+	CMS_ContentInfo_free(cms);
+}
+
+static void read_reply(char **arg)
+{
+	struct party us = party_read(arg[1], arg[2]);
+	struct party ra = party_read(NULL, arg[3]);
+	struct buf der = file_read(arg[0]);
+	const unsigned char *p = der.p;
+	CMS_ContentInfo *cms = d2i_CMS_ContentInfo(NULL, &p, (long)der.n);
+	STACK_OF(X509) *certs = sk_X509_new_null();
+	BIO *text = BIO_new(BIO_s_mem());
+	char *content;
+	long n;
+
+	must(cms != NULL && p == der.p + der.n, "no CMS");
+	must(sk_X509_push(certs, ra.cert) > 0, "out of memory");
+	must(CMS_verify(cms, certs, NULL, NULL, text,
+	             CMS_NO_SIGNER_CERT_VERIFY | CMS_NOINTERN | CMS_BINARY) ==
+	                1,
+	        "the registration authority did not sign this");
+	print_all(sk_CMS_SignerInfo_value(CMS_get0_SignerInfos(cms), 0));
+	n = BIO_get_mem_data(text, &content);
+	if (n > 0)
+		open_envelope(bytes_of(content, (size_t)n), &us, arg[4]);
+	BIO_free(text);
+	sk_X509_free(certs);
+	CMS_ContentInfo_free(cms);
+	buf_free(&der);
+	party_free(&us);
+	party_free(&ra);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 11 && strcmp(argv[1], "make") == 0)
+		make(argv + 2);
+	else if (argc == 7 && strcmp(argv[1], "read") == 0)
+		read_reply(argv + 2);
+	else
+		must(0,
+		        "make OUT CONTENT KEY CERT RA TYPE TRANSACTION DIGEST "
+		        "CIPHER, or read IN KEY CERT RA OUT");
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,389 @@
+"""SCEP (RFC 8894): strongSwan's pki, certmonger's scep-submit, micromdm's
+client, and a client of our own on libcrypto's CMS."""
+
+import base64
+import os
+import re
+import subprocess
+import urllib.parse
+
+from harness import Ca, need, run, serial, subject, wait_for
+
+FAIL = {"badAlg": "0", "badMessageCheck": "1", "badRequest": "2",
+        "badCertId": "4"}
+
+
+def edit(more=""):
+    """A profile for RSA keys, an RA, and two labels of SCEP."""
+    def change(text):
+        text = text.replace(
+            "keys:\n", "keys:\n  ra: { file: ra.key }\n", 1)
+        text = text.replace(
+            "key: issuing }", "key: issuing, ra: { key: ra } }", 1)
+        text = text.replace(
+            "profiles:\n", "profiles:\n"
+            "  router:\n"
+            "    keys: [rsa2048]\n"
+            "    validity: 10d\n"
+            "    subject: { CN: \"%{device}\" }\n"
+            "    key_usage: [digitalSignature, keyEncipherment]\n"
+            "    eku: [client_auth]\n"
+            "    renew: { from: 0%, new_key: allowed }\n", 1)
+        return text.replace(
+            "enroll:\n", "enroll:\n  scep:\n"
+            "    - { authority: factory, profile: router }\n"
+            "    - { label: old, authority: factory, profile: router,\n"
+            "        allow: [token], legacy: [sha1, des3] }\n", 1) + more
+    return change
+
+
+class Scep(Ca):
+    """A daemon that speaks SCEP."""
+
+    def __init__(self, build):
+        super().__init__(build, edit=edit())
+        key = os.path.join(self.home, "keys", "ra.key")
+        run(self.bin("mica-signer"), "--ceremony", "make-key", "--out", key,
+            "--type", "rsa2048")
+        st = os.stat(os.path.join(self.home, "keys", "issuing.key"))
+        os.chown(key, st.st_uid, st.st_gid)
+        self.count = 0
+
+    def up(self):
+        self.start()
+        self.fetch_ra()
+        return self
+
+    def scep(self, label="", op="PKIOperation"):
+        where = f"/{label}" if label else ""
+        return f"http://127.0.0.1:{self.http}/scep{where}?operation={op}"
+
+    def fetch_ra(self):
+        """GetCACert: the RA's certificate and the CA's, as PEM files."""
+        answer = wait_for("the RA's certificate", lambda: (
+            lambda a: a if a.status == 200 else None)(
+                self.curl(self.scep(op="GetCACert"))))
+        assert answer.headers["Content-Type"] == \
+            "application/x-x509-ca-ra-cert", answer.headers
+        pem = run_bytes("openssl", "pkcs7", "-inform", "DER", "-print_certs",
+                        stdin=answer.body).decode()
+        certs = re.findall(r"-----BEGIN CERT.*?-----END CERTIFICATE-----\n",
+                           pem, re.S)
+        self.ra, self.ca_pem = self.path("ra.pem"), self.path("issuer.pem")
+        for path, text in zip((self.ra, self.ca_pem), certs):
+            with open(path, "w") as f:
+                f.write(text)
+        return len(certs)
+
+    def router_token(self, device):
+        return self.token(device, "--profile", "router")
+
+    def message(self, content, key, cert, kind="19", transaction=None,
+                digest="sha256", cipher="aes-128-cbc", ra=None):
+        self.count += 1
+        out = self.path(f"message{self.count}")
+        run(self.bin("tests/e2e/scep_client"), "make", out, content, key,
+            cert, ra or self.ra, kind, transaction or f"t+/={self.count}",
+            digest, cipher)
+        return out
+
+    def post(self, message, label=""):
+        return self.curl(self.scep(label), "--data-binary", f"@{message}",
+                         "-H", "Content-Type: application/octet-stream")
+
+    def read(self, answer, key, cert):
+        """The CertRep's attributes; the certificate, if any, as PEM."""
+        assert answer.status == 200, (answer.status, answer.text())
+        assert answer.headers["Content-Type"] == "application/x-pki-message"
+        reply, p7 = self.path("reply"), self.path(f"p7.{self.count}")
+        with open(reply, "wb") as f:
+            f.write(answer.body)
+        text = run(self.bin("tests/e2e/scep_client"), "read", reply, key,
+                   cert, self.ra, p7).stdout
+        out = dict(line.split("=", 1) for line in text.splitlines())
+        assert out["type"] == "3" and out["nonce"] == "same", out
+        if out["status"] == "0":
+            out["pem"] = self.path(f"cert{self.count}.pem")
+            run("openssl", "pkcs7", "-inform", "DER", "-in", p7,
+                "-print_certs", "-out", out["pem"])
+        return out
+
+    def self_signed(self, name, key=None):
+        key = key or self.key(name, "rsa2048")
+        cert = self.path(name + ".self.pem")
+        run("openssl", "req", "-x509", "-new", "-key", key, "-subj",
+            f"/CN={name}", "-days", "2", "-out", cert)
+        return key, cert
+
+    def request(self, name, key, challenge=None):
+        self.csr(name, f"/CN={name}", key=key, challenge=challenge)
+        return self.path(name + ".csr")
+
+    def enrol(self, name, **kw):
+        """By token: key, its own certificate, and what came back."""
+        key, cert = self.self_signed(name)
+        content = self.request(name, key, self.router_token(name))
+        return key, cert, self.read(
+            self.post(self.message(content, key, cert, **kw)), key, cert)
+
+
+def run_bytes(*argv, stdin):
+    return subprocess.run(argv, input=stdin, capture_output=True, check=True,
+                          timeout=60).stdout
+
+
+def test_capabilities_are_those_of_the_label(build):
+    with Scep(build).up() as c:
+        plain = c.curl(c.scep(op="GetCACaps")).text().split()
+        old = c.curl(c.scep("old", op="GetCACaps")).text().split()
+        assert {"AES", "SHA-256", "POSTPKIOperation", "Renewal",
+                "SCEPStandard"} <= set(plain), plain
+        assert not {"DES3", "SHA-1"} & set(plain), plain
+        assert {"DES3", "SHA-1"} <= set(old) and "Renewal" not in old, old
+        for extra in ("", "&message=", "&message=0", "&message=factory"):
+            assert c.curl(c.scep(op="GetCACert") + extra).status == 200
+        assert c.curl(c.scep("none", op="GetCACaps")).status == 404
+        assert c.curl(c.scep(op="GetNextCACert")).status == 400
+        cgi = f"http://127.0.0.1:{c.http}/cgi-bin/pkiclient.exe"
+        assert c.curl(cgi + "?operation=GetCACaps").status == 200
+
+
+def test_ra_certificate_outlives_a_restart(build):
+    with Scep(build).up() as c:
+        assert c.fetch_ra() >= 2
+        usage = run("openssl", "x509", "-in", c.ra, "-noout", "-ext",
+                    "keyUsage").stdout
+        assert "Digital Signature, Key Encipherment" in usage, usage
+        run("openssl", "verify", "-CAfile", c.root, "-untrusted", c.ca_pem,
+            c.ra)
+        before = serial(c.ra)
+        c.stop()
+        c.up()
+        assert serial(c.ra) == before
+
+
+def test_device_enrols_once_with_its_token(build):
+    with Scep(build).up() as c:
+        key, cert, got = c.enrol("router-1")
+        assert got["status"] == "0", got
+        assert subject(got["pem"]) == "CN=router-1"
+        c.verify(got["pem"])
+        # the same message again, within the hour: the same certificate
+        again = c.read(c.post(c.path(f"message{c.count}")), key, cert)
+        assert serial(again["pem"]) == serial(got["pem"])
+        # the token again, for another key
+        other, own = c.self_signed("router-2")
+        with open(c.path("router-1.cnf")) as f:
+            spent = re.search("challengePassword=(.*)", f.read())[1]
+        content = c.request("router-1", other, spent)
+        denied = c.read(c.post(c.message(content, other, own)), other, own)
+        assert denied["status"] == "2", denied
+        assert denied["fail"] == FAIL["badRequest"], denied
+        assert denied["text"], denied
+        shown = c.json("device", "show", "router-1")
+        assert len(shown["certificates"]) == 1, shown
+
+
+def test_get_carries_a_message(build):
+    with Scep(build).up() as c:
+        key, cert = c.self_signed("router-1")
+        content = c.request("router-1", key, c.router_token("router-1"))
+        with open(c.message(content, key, cert), "rb") as f:
+            text = base64.b64encode(f.read()).decode()
+        url = c.scep() + "&message=" + urllib.parse.quote(text, safe="")
+        assert c.read(c.curl(url), key, cert)["status"] == "0"
+        # plus signs as they are, and line ends
+        lines = "%0A".join(text[i:i + 64] for i in range(0, len(text), 64))
+        url = c.scep() + "&message=" + lines.replace("/", "%2F")
+        assert c.read(c.curl(url), key, cert)["status"] == "0"
+        assert c.curl(c.scep() + "&message=@").status == 400
+        assert c.curl(c.scep()).status == 400
+
+
+def test_renewal_in_both_forms(build):
+    with Scep(build).up() as c:
+        key, _, got = c.enrol("router-1")
+        for kind in ("17", "19"):
+            new = c.key(f"new{kind}", "rsa2048")
+            content = c.request("router-1", new)
+            renewed = c.read(c.post(c.message(
+                content, key, got["pem"], kind=kind)), key, got["pem"])
+            assert renewed["status"] == "0", renewed
+            assert serial(renewed["pem"]) != serial(got["pem"])
+            key, got = new, renewed
+        # a stranger's certificate renews nothing
+        own, cert = c.self_signed("router-1", c.key("own", "rsa2048"))
+        content = c.request("router-1", own)
+        denied = c.read(c.post(c.message(content, own, cert, kind="17")),
+                        own, cert)
+        assert denied["status"] == "2", denied
+        # and at a label that does not renew, ours does not either
+        content = c.request("router-1", key)
+        denied = c.read(c.post(c.message(
+            content, key, got["pem"], kind="17"), "old"), key, got["pem"])
+        assert denied["status"] == "2" and "renew" in denied["text"], denied
+
+
+def test_weak_algorithms_need_their_label(build):
+    with Scep(build).up() as c:
+        key, cert = c.self_signed("router-1")
+        content = c.request("router-1", key, c.router_token("router-1"))
+        for digest, cipher in (("sha1", "aes-128-cbc"),
+                               ("sha256", "des-ede3-cbc"),
+                               ("md5", "aes-128-cbc"),
+                               ("sha256", "camellia-128-cbc")):
+            message = c.message(content, key, cert, digest=digest,
+                                cipher=cipher)
+            got = c.read(c.post(message), key, cert)
+            assert got["status"] == "2" and got["fail"] == FAIL["badAlg"], got
+        message = c.message(content, key, cert, digest="sha1",
+                            cipher="des-ede3-cbc")
+        assert c.read(c.post(message, "old"), key, cert)["status"] == "0"
+
+
+def test_refusals_say_little_to_strangers(build):
+    with Scep(build).up() as c:
+        key, cert = c.self_signed("router-1")
+        # no token, a wrong one, another's key, an unknown type, no request
+        rows = [
+            (lambda: c.request("router-1", key), "19", "badRequest"),
+            (lambda: c.request("router-1", key, "0" * 26), "19",
+             "badRequest"),
+            (lambda: c.request("router-1", c.key("x", "rsa2048")), "19",
+             "badMessageCheck"),
+            (lambda: c.request("router-1", key), "18", "badRequest"),
+            (lambda: cert, "19", "badMessageCheck"),
+            (lambda: c.request("router-1", key), "20", "badCertId"),
+            (lambda: c.request("router-1", key), "22", "badCertId"),
+        ]
+        for i, (prepare, kind, fail) in enumerate(rows):
+            content = prepare()
+            got = c.read(c.post(c.message(content, key, cert, kind=kind)),
+                         key, cert)
+            assert got["status"] == "2", (i, got)
+            assert got["fail"] == FAIL[fail], (i, got)
+            assert "(reference " in got["text"], (i, got)
+            assert "token" not in got["text"], (i, got)
+        # what is no message at all has no answer of its kind
+        assert c.curl(c.scep(), "--data-binary", "hello").status == 400
+        # for somebody else
+        _, elsewhere = c.self_signed("elsewhere")
+        got = c.read(c.post(c.message(content, key, cert, ra=elsewhere)),
+                     key, cert)
+        assert got["fail"] == FAIL["badCertId"], got
+        assert c.metrics()['mica_scep_answers_total{result="refused"}'] >= 8
+
+
+def test_curves_are_sent_to_est(build):
+    with Scep(build).up() as c:
+        key = c.key("curve")
+        key, cert = c.self_signed("curve", key)
+        rsa, own = c.self_signed("rsa")
+        content = c.request("curve", key, c.router_token("curve"))
+        answer = c.post(c.message(content, key, cert))
+        got = c.read(answer, rsa, own)
+        assert got["fail"] == FAIL["badAlg"], got
+
+
+def test_get_cert(build):
+    with Scep(build).up() as c:
+        key, cert, got = c.enrol("router-1")
+        asked = c.path("asked")
+        number = serial(got["pem"])
+        issuer = run("openssl", "x509", "-in", got["pem"], "-noout",
+                     "-issuer", "-nameopt", "RFC2253").stdout
+        assert issuer
+        with open(asked, "wb") as f:
+            f.write(issuer_and_serial(got["pem"], number))
+        found = c.read(c.post(c.message(asked, key, cert, kind="21")), key,
+                       cert)
+        assert found["status"] == "0", found
+        assert serial(found["pem"]) == number
+        with open(asked, "wb") as f:
+            f.write(issuer_and_serial(got["pem"], "01" + number[2:]))
+        none = c.read(c.post(c.message(asked, key, cert, kind="21")), key,
+                      cert)
+        assert none["fail"] == FAIL["badCertId"], none
+
+
+def der(tag, body):
+    n = len(body)
+    head = bytes([n]) if n < 128 else bytes([0x81, n]) if n < 256 else \
+        bytes([0x82, n >> 8, n & 255])
+    return bytes([tag]) + head + body
+
+
+def issuer_and_serial(pem, number):
+    raw = run_bytes("openssl", "x509", "-in", pem, "-outform", "DER",
+                    stdin=b"")
+    # the issuer Name stands behind the serial number and the algorithm
+    lines = run_bytes("openssl", "asn1parse", "-inform", "DER",
+                      stdin=raw).decode().splitlines()
+    names = [x for x in lines if "d=2 " in x and "SEQUENCE" in x]
+    at = int(names[1].split(":")[0])
+    head = int(re.search(r"hl= ?(\d+)", names[1])[1])
+    size = int(re.search(r"l= +(\d+)", names[1].split("hl=")[1])[1])
+    return der(0x30, raw[at:at + head + size] +
+               der(0x02, bytes.fromhex(number)))
+
+
+def test_strongswan_enrols(build):
+    need("pki")
+    with Scep(build).up() as c:
+        key = c.key("router-1", "rsa2048")
+        out = c.path("router-1.der")
+        with open(out, "wb") as f:
+            p = subprocess.run(
+                ["pki", "--scep", "--url",
+                 f"http://127.0.0.1:{c.http}/scep", "--in", key, "--dn",
+                 "CN=router-1", "--password", c.router_token("router-1"),
+                 "--cacert-enc", c.ra, "--cacert-sig", c.ra, "--cacert",
+                 c.ca_pem, "--cacert", c.root],
+                stdout=f, stderr=subprocess.PIPE, timeout=60, check=False)
+        assert p.returncode == 0, p.stderr.decode() + c.log()[-2000:]
+        pem = c.path("router-1.pem")
+        run("openssl", "x509", "-inform", "DER", "-in", out, "-out", pem)
+        assert subject(pem) == "CN=router-1"
+        c.verify(pem)
+
+
+def test_certmonger_submits(build):
+    submit = "/usr/lib/certmonger/scep-submit"
+    need(submit)
+    with Scep(build).up() as c:
+        url = f"http://127.0.0.1:{c.http}/scep"
+        caps = run(submit, "-u", url, "-c").stdout
+        assert "SHA-256" in caps and "AES" in caps, caps
+        certs = run(submit, "-u", url, "-C").stdout
+        assert certs.count("BEGIN CERTIFICATE") >= 2, certs
+        key, cert = c.self_signed("router-1")
+        content = c.request("router-1", key, c.router_token("router-1"))
+        with open(c.message(content, key, cert), "rb") as f:
+            text = base64.encodebytes(f.read()).decode()
+        message = c.path("message.p7")
+        with open(message, "w") as f:
+            f.write("-----BEGIN PKCS7-----\n" + text +
+                    "-----END PKCS7-----\n")
+        p = run(submit, "-u", url, "-r", c.ra, "-N", c.root, "-I", c.ca_pem,
+                "-p", message, check=False)
+        assert p.returncode == 0, p.stdout + p.stderr
+        assert "BEGIN PKCS7" in p.stdout, p.stdout
+
+
+def test_micromdm_is_told_that_single_des_is_not_taken(build):
+    need("scepclient")
+    with Scep(build).up() as c:
+        p = run("scepclient", "-server-url",
+                f"http://127.0.0.1:{c.http}/scep/old", "-private-key",
+                c.path("mm.key"), "-certificate", c.path("mm.pem"), "-cn",
+                "router-1", "-challenge", c.router_token("router-1"),
+                "-ca-fingerprint", fingerprint(c.ra),
+                check=False, cwd=c.dir)
+        assert p.returncode != 0
+        assert "cipher other than AES" in c.log(), p.stdout + p.stderr
+
+
+def fingerprint(pem):
+    out = run("openssl", "x509", "-in", pem, "-noout", "-fingerprint",
+              "-sha256").stdout
+    return out.strip().split("=")[1].replace(":", "").lower()
