@@ -86,13 +86,17 @@ static bool may_log(struct client *c)
 static void refused(struct client *c, const char *key, uint32_t purpose,
         enum rc rc, const struct why *why)
 {
+	/* Not the client's doing: the key could not. */
+	bool failed =
+	        rc == RC_UNAVAILABLE || rc == RC_INTERNAL || rc == RC_NOMEM;
 	struct log_num number, purpose_text;
 
-	metric_add(c->all->metrics, METRIC_SIGN_REFUSED, 1);
+	metric_add(c->all->metrics, METRIC_SIGN_REFUSED, !failed);
 	if (may_log(c))
-		log_event(LOG_WARN, "signer.refused", "client",
-		        log_i64(&number, c->number), "key", key, "purpose",
-		        log_i64(&purpose_text, purpose), "rc",
+		log_event(LOG_WARN,
+		        failed ? "signer.not_signed" : "signer.refused",
+		        "client", log_i64(&number, c->number), "key", key,
+		        "purpose", log_i64(&purpose_text, purpose), "rc",
 		        rc_info(rc)->name, "why", why->text, NULL);
 }
 

@@ -135,14 +135,20 @@ enum rc p11_decrypt(struct p11_session *s, CK_OBJECT_HANDLE key,
 	const CK_FUNCTION_LIST *f = p11_functions(p11_session_token(s));
 	CK_SESSION_HANDLE session = p11_session_handle(s);
 	CK_MECHANISM mechanism = { CKM_RSA_PKCS, NULL, 0 };
+	CK_SESSION_INFO info;
 	CK_ULONG got = *n;
-	CK_RV rv = f->C_DecryptInit(session, &mechanism, key);
+	CK_RV lost, rv = f->C_DecryptInit(session, &mechanism, key);
 
 	if (rv != CKR_OK)
 		return p11_failed(why, rv, "C_DecryptInit");
 	rv = f->C_Decrypt(
 	        session, (CK_BYTE *)(uintptr_t)cipher.p, cipher.n, room, &got);
-	/* Modules say so in many words that the padding is wrong. */
+	/* Modules say in many words that the padding is wrong, and in the same
+	 * ones that the token went away. Asked whatever came, so that the time
+	 * does not tell. */
+	lost = f->C_GetSessionInfo(session, &info);
+	if (lost != CKR_OK)
+		return p11_failed(why, lost, "C_GetSessionInfo");
 	if (rv == CKR_GENERAL_ERROR || rv == CKR_FUNCTION_FAILED ||
 	        rv == CKR_DATA_INVALID || rv == CKR_DATA_LEN_RANGE ||
 	        rv == CKR_BUFFER_TOO_SMALL)
