@@ -300,11 +300,18 @@ def a_dead_module(t, rng):
     t.want("dead_rv", 0)
 
 
+def a_long_removal(t, rng):
+    """Longer than the signer keeps a request: clients are told to come back."""
+    t.want("outage", t.wanted("outage") + 1)
+    time.sleep(rng.uniform(16, 20))
+    t.want("outage", t.wanted("outage") + 1)
+
+
 # Those that cost a process come less often: from its third death in 10 s the
 # supervisor takes its time.
 KINDS = 4 * [a_lost_session, a_failure, flipped_signatures, a_removal,
              a_removal_that_nobody_saw, few_sessions, slowness]
-DEADLY = [a_crash, a_dead_module]
+DEADLY = [a_crash, a_dead_module] + ([a_long_removal] if CI else [])
 DEADLY_EVERY = 8
 
 
@@ -312,7 +319,7 @@ def plan(rng, n):
     kinds = rng.sample(7 * KINDS, n) if n > len(KINDS) else \
         rng.sample(KINDS[:7], min(n, 7)) + rng.sample(KINDS, max(0, n - 7))
     for i in range(DEADLY_EVERY // 2, n, DEADLY_EVERY):
-        kinds[i] = DEADLY[i // DEADLY_EVERY % 2]
+        kinds[i] = DEADLY[i // DEADLY_EVERY % len(DEADLY)]
     return kinds
 
 
