@@ -4,10 +4,10 @@ waits for the HSM, and when it is back, so are we."""
 
 import base64
 import concurrent.futures
+import contextlib
 import os
 import queue
 import random
-import re
 import signal
 import socket
 import ssl
@@ -16,8 +16,9 @@ import time
 
 import p11
 import test_ocsp
-from harness import Ca, run, wait_for
+from harness import run, wait_for
 from test_crash import Api, all_certs
+from test_hsm import HsmCa
 
 CI = bool(os.environ.get("MICA_TEST_CI"))
 OUTAGES = int(os.environ.get("MICA_E2E_OUTAGES", "100" if CI else "12"))
@@ -29,30 +30,21 @@ TRY_LATER = bytes.fromhex("30030a0103")
 ENROL_PAUSE_S, OCSP_PAUSE_S = 0.05, 0.25
 
 
-def hsm_ca(build, sessions=SESSIONS):
-    """A CA whose issuing key is in a token; not yet started."""
-    c = Ca(build)
-    try:
-        token = p11.Token(c)
-        token.import_key(os.path.join(c.home, "keys", "issuing.key"),
-                         "issuing")
-        os.unlink(os.path.join(c.home, "keys", "issuing.key"))
-        conf = token.key_conf(more=f", sessions: {sessions}")
-        with open(c.conf) as f:
-            text = test_ocsp.with_ocsp(f.read())
-        text, n = re.subn(r"issuing: \{ file: issuing.key \}",
-                          lambda m: "issuing: " + conf, text)
-        assert n == 1, text
-        with open(c.conf, "w") as f:
-            f.write(text + "\nlimits:\n  est_rate_per_address: 0\n"
-                    "  ocsp_rate_per_address: 0\n"
-                    "  requests_per_connection: 1000000\n")
-        token.give()
-        os.environ["MICA_P11_FAULT"] = token.control
-        return c, token
-    except BaseException:
-        c.__exit__(None, None, None)
-        raise
+LIMITS = """
+limits:
+  est_rate_per_address: 0
+  ocsp_rate_per_address: 0
+  requests_per_connection: 1000000
+"""
+
+
+@contextlib.contextmanager
+def hsm_ca(build):
+    """A CA whose issuing key is in the token, and that; not yet started."""
+    with p11.FaultToken(build) as token, HsmCa(
+            build, token, options=f"    sessions: {SESSIONS}",
+            edit=lambda text: test_ocsp.with_ocsp(text, extra=LIMITS)) as c:
+        yield c, token
 
 
 # --- clients
@@ -457,8 +449,7 @@ def test_outages_under_load(build):
     seed = int(os.environ.get("MICA_TEST_SEED", time.time()))
     print(f"seed {seed} (MICA_TEST_SEED repeats it)")
     rng = random.Random(seed)
-    c, t = hsm_ca(build)
-    with c:
+    with hsm_ca(build) as (c, t):
         c.start()
         load = Load(c)
         watch = LoopWatch(c, load.api)
@@ -488,8 +479,7 @@ def test_outages_under_load(build):
 
 
 def test_one_hang_stops_nobody_else(build):
-    c, t = hsm_ca(build)
-    with c:
+    with hsm_ca(build) as (c, t):
         c.start()
         load = Load(c)
         watch = LoopWatch(c, load.api)
@@ -514,8 +504,7 @@ def test_one_hang_stops_nobody_else(build):
 
 
 def test_a_wrong_pin_is_tried_once(build):
-    c, t = hsm_ca(build)
-    with c:
+    with hsm_ca(build) as (c, t):
         c.start()
         load = Load(c)
         for rv in (p11.CKR_PIN_INCORRECT, p11.CKR_PIN_LOCKED)[:1 + CI]:
@@ -535,8 +524,7 @@ def test_a_wrong_pin_is_tried_once(build):
 
 
 def test_a_wrong_pin_at_the_start_is_tried_once(build):
-    c, t = hsm_ca(build)
-    with c:
+    with hsm_ca(build) as (c, t):
         t.want("login_rv", p11.CKR_PIN_INCORRECT)
         c.start(ready=False)
         assert c.process.wait(20) != 0
@@ -549,8 +537,7 @@ def test_a_wrong_pin_at_the_start_is_tried_once(build):
 
 
 def test_a_dead_module_costs_a_signer_and_no_more(build):
-    c, t = hsm_ca(build)
-    with c:
+    with hsm_ca(build) as (c, t):
         c.start()
         load = Load(c)
         signer = c.pids("signer")[0]
