@@ -26,6 +26,8 @@ ENROLLERS, ASKERS, SESSIONS = 6, 2, 8
 RECOVERY_S = 5
 HELD_MAX_S = 0.050
 HANG_S, DEAD_S = (30, 16) if CI else (10, 9)
+# Each call that fails may cost the last session, and a second until the next.
+USED_UP_S = 30
 TRY_LATER = bytes.fromhex("30030a0103")
 ENROL_PAUSE_S, OCSP_PAUSE_S = 0.05, 0.25
 
@@ -246,17 +248,18 @@ class LoopWatch(threading.Thread):
 
 def a_lost_session(t, rng):
     t.want("next_lost", rng.randint(1, SESSIONS))
-    wait_for("lost sessions", lambda: not t.wanted("next_lost"), 10)
+    wait_for("lost sessions", lambda: not t.wanted("next_lost"), USED_UP_S)
 
 
 def a_failure(t, rng):
     t.want("next_failed", rng.randint(1, 20))
-    wait_for("failures", lambda: not t.wanted("next_failed"), 10)
+    wait_for("failures", lambda: not t.wanted("next_failed"), USED_UP_S)
 
 
 def flipped_signatures(t, rng):
     t.want("next_flipped", rng.randint(1, 20))
-    wait_for("flipped signatures", lambda: not t.wanted("next_flipped"), 10)
+    wait_for("flipped signatures",
+             lambda: not t.wanted("next_flipped"), USED_UP_S)
 
 
 def a_removal(t, rng):
