@@ -2,9 +2,10 @@
  * code but a buffer:
  *   scep_client make OUT CONTENT KEY CERT RA TYPE TRANSACTION DIGEST CIPHER
  *   scep_client read IN KEY CERT RA OUT
+ *   scep_client check RA IN...
  * make puts CONTENT (DER) into an envelope for RA, signs it, and writes the
  * pkiMessage; read verifies a CertRep by RA's key, prints its attributes, and
- * writes what the envelope for CERT holds. */
+ * writes what the envelope for CERT holds; check does the former for many. */
 #include "tests/unit/scep_make.h"
 
 #include <openssl/err.h>
@@ -140,30 +141,53 @@ static void open_envelope(
 	CMS_ContentInfo_free(cms);
 }
 
+/* A CertRep that ra signed; its content goes to text. */
+static CMS_ContentInfo *verified(
+        const struct buf *der, const struct party *ra, BIO *text)
+{
+	const unsigned char *p = der->p;
+	CMS_ContentInfo *cms = d2i_CMS_ContentInfo(NULL, &p, (long)der->n);
+	STACK_OF(X509) *certs = sk_X509_new_null();
+
+	must(cms != NULL && p == der->p + der->n, "no CMS");
+	must(sk_X509_push(certs, ra->cert) > 0, "out of memory");
+	must(CMS_verify(cms, certs, NULL, NULL, text,
+	             CMS_NO_SIGNER_CERT_VERIFY | CMS_NOINTERN | CMS_BINARY) ==
+	                1,
+	        "the registration authority did not sign this");
+	sk_X509_free(certs);
+	return cms;
+}
+
+static void check_reply(const char *path, const struct party *ra)
+{
+	struct buf der = file_read(path);
+	BIO *text = BIO_new(BIO_s_mem());
+	CMS_ContentInfo *cms = verified(&der, ra, text);
+	CMS_SignerInfo *si =
+	        sk_CMS_SignerInfo_value(CMS_get0_SignerInfos(cms), 0);
+
+	print_attr(si, "status", SCEP_OID "3", V_ASN1_PRINTABLESTRING, NULL);
+	CMS_ContentInfo_free(cms);
+	BIO_free(text);
+	buf_free(&der);
+}
+
 static void read_reply(char **arg)
 {
 	struct party us = party_read(arg[1], arg[2]);
 	struct party ra = party_read(NULL, arg[3]);
 	struct buf der = file_read(arg[0]);
-	const unsigned char *p = der.p;
-	CMS_ContentInfo *cms = d2i_CMS_ContentInfo(NULL, &p, (long)der.n);
-	STACK_OF(X509) *certs = sk_X509_new_null();
 	BIO *text = BIO_new(BIO_s_mem());
+	CMS_ContentInfo *cms = verified(&der, &ra, text);
 	char *content;
 	long n;
 
-	must(cms != NULL && p == der.p + der.n, "no CMS");
-	must(sk_X509_push(certs, ra.cert) > 0, "out of memory");
-	must(CMS_verify(cms, certs, NULL, NULL, text,
-	             CMS_NO_SIGNER_CERT_VERIFY | CMS_NOINTERN | CMS_BINARY) ==
-	                1,
-	        "the registration authority did not sign this");
 	print_all(sk_CMS_SignerInfo_value(CMS_get0_SignerInfos(cms), 0));
 	n = BIO_get_mem_data(text, &content);
 	if (n > 0)
 		open_envelope(bytes_of(content, (size_t)n), &us, arg[4]);
 	BIO_free(text);
-	sk_X509_free(certs);
 	CMS_ContentInfo_free(cms);
 	buf_free(&der);
 	party_free(&us);
@@ -172,13 +196,20 @@ static void read_reply(char **arg)
 
 int main(int argc, char **argv)
 {
+	struct party ra;
+
 	if (argc == 11 && strcmp(argv[1], "make") == 0)
 		make(argv + 2);
 	else if (argc == 7 && strcmp(argv[1], "read") == 0)
 		read_reply(argv + 2);
-	else
+	else if (argc > 3 && strcmp(argv[1], "check") == 0) {
+		ra = party_read(NULL, argv[2]);
+		for (int i = 3; i < argc; i++)
+			check_reply(argv[i], &ra);
+		party_free(&ra);
+	} else
 		must(0,
 		        "make OUT CONTENT KEY CERT RA TYPE TRANSACTION DIGEST "
-		        "CIPHER, or read IN KEY CERT RA OUT");
+		        "CIPHER, read IN KEY CERT RA OUT, or check RA IN...");
 	return EXIT_SUCCESS;
 }

@@ -2,9 +2,12 @@
 client, and a client of our own on libcrypto's CMS."""
 
 import base64
+import http.client
 import os
+import random
 import re
 import subprocess
+import threading
 import urllib.parse
 
 from harness import Ca, need, run, serial, subject, wait_for
@@ -40,8 +43,8 @@ def edit(more=""):
 class Scep(Ca):
     """A daemon that speaks SCEP."""
 
-    def __init__(self, build):
-        super().__init__(build, edit=edit())
+    def __init__(self, build, more=""):
+        super().__init__(build, edit=edit(more))
         key = os.path.join(self.home, "keys", "ra.key")
         run(self.bin("mica-signer"), "--ceremony", "make-key", "--out", key,
             "--type", "rsa2048")
@@ -125,6 +128,19 @@ class Scep(Ca):
         content = self.request(name, key, self.router_token(name))
         return key, cert, self.read(
             self.post(self.message(content, key, cert, **kw)), key, cert)
+
+
+class Poster:
+    """Messages over one connection: (status, type, body) each."""
+
+    def __init__(self, c):
+        self.http = http.client.HTTPConnection("127.0.0.1", c.http,
+                                               timeout=60)
+
+    def post(self, body):
+        self.http.request("POST", "/scep?operation=PKIOperation", body)
+        r = self.http.getresponse()
+        return r.status, r.getheader("Content-Type"), r.read()
 
 
 def run_bytes(*argv, stdin):
@@ -387,3 +403,105 @@ def fingerprint(pem):
     out = run("openssl", "x509", "-in", pem, "-noout", "-fingerprint",
               "-sha256").stdout
     return out.strip().split("=")[1].replace(":", "").lower()
+
+
+MUTATED = 5000
+UNLIMITED = "\nlimits: { scep_rate_per_address: 0 }\n"
+
+
+def flips(message, n, rng):
+    for _ in range(n):
+        out = bytearray(message)
+        for _ in range(rng.choice((1, 1, 1, 2, 8))):
+            at = rng.randrange(len(out))
+            how = rng.randrange(4)
+            if how == 0:
+                out[at] ^= 1 << rng.randrange(8)
+            elif how == 1:
+                out[at] = rng.randrange(256)
+            elif how == 2:
+                del out[at:at + rng.randrange(1, 5)]
+            else:
+                out[at:at] = bytes([rng.randrange(256)])
+        yield bytes(out)
+
+
+def test_mutated_messages_are_answered_and_issue_nothing_else(build):
+    """Of the outer layers, octets of a message that would be granted; of the
+    inner one, of a request that is then enveloped and signed."""
+    rng = random.Random(8894)
+    with Scep(build, UNLIMITED).up() as c:
+        key, cert = c.self_signed("router-1")
+        content = c.request("router-1", key, c.router_token("router-1"))
+        with open(c.message(content, key, cert), "rb") as f:
+            good = f.read()
+        with open(content, "rb") as f:
+            request = f.read()
+        inner = []
+        for bad in flips(request, MUTATED // 25, rng):
+            with open(content, "wb") as f:
+                f.write(bad)
+            with open(c.message(content, key, cert), "rb") as f:
+                inner.append(f.read())
+        # The signature of the certificate that a message brings along, and
+        # which digests it announces, say nothing: it may be granted still.
+        outer = (m for m in flips(good, 10 * MUTATED, rng)
+                 if m != good)
+        poster, replies, plain, sent = Poster(c), [], 0, 0
+        issued = 0
+        for message in inner + [next(outer)
+                                for _ in range(MUTATED - len(inner))]:
+            sent += 1
+            status, kind, body = poster.post(message)
+            if status != 200:
+                assert 400 <= status < 500, (status, body)
+                plain += 1
+                continue
+            assert kind == "application/x-pki-message", kind
+            replies.append(c.path(f"reply{sent}"))
+            with open(replies[-1], "wb") as f:
+                f.write(body)
+        for i in range(0, len(replies), 500):
+            out = run(c.bin("tests/e2e/scep_client"), "check", c.ra,
+                      *replies[i:i + 500]).stdout.split()
+            assert len(out) == len(replies[i:i + 500]), out
+            issued += out.count("status=0")
+        assert sent == MUTATED and plain > 100 and len(replies) > 100
+        shown = c.json("device", "show", "router-1")["certificates"]
+        # What succeeded had all that was signed intact, and one answer.
+        assert len(shown) <= 1 and (issued == 0 or len(shown) == 1), issued
+        assert issued < MUTATED // 10, issued
+        assert not any(p["restarts"] for p in
+                       c.json("status")["processes"]), c.log()[-2000:]
+
+
+def test_one_certificate_for_messages_that_come_at_once(build):
+    with Scep(build, UNLIMITED).up() as c:
+        key, cert = c.self_signed("router-1")
+        content = c.request("router-1", key, c.router_token("router-1"))
+        with open(c.message(content, key, cert), "rb") as f:
+            message = f.read()
+        got = []
+
+        def ask():
+            poster = Poster(c)
+            for _ in range(20):
+                answer = poster.post(message)
+                if answer[0] != 503:
+                    break
+            got.append(answer)
+
+        threads = [threading.Thread(target=ask) for _ in range(12)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert [a[0] for a in got] == [200] * 12, [a[0] for a in got]
+        for i, answer in enumerate(got):
+            with open(c.path(f"r{i}"), "wb") as f:
+                f.write(answer[2])
+        out = run(c.bin("tests/e2e/scep_client"), "check", c.ra,
+                  *(c.path(f"r{i}") for i in range(12))).stdout.split()
+        assert out == ["status=0"] * 12, out
+        shown = c.json("device", "show", "router-1")["certificates"]
+        assert len(shown) == 1, shown
