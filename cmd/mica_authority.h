@@ -29,6 +29,7 @@ MUST_CHECK enum rc key_conf_add_issuer(
 /* Likewise of an authority. */
 struct authority_conf {
 	char certificate[CEREMONY_PATH_BYTES], chain[CEREMONY_PATH_BYTES];
+	char issuer_crl[CEREMONY_PATH_BYTES];
 	struct key_conf key;
 };
 /* Errors: RC_NOTFOUND (no such authority, or no key or certificate in it), and

@@ -126,7 +126,8 @@ static enum rc find_authority(const struct cli *cli, const struct node *root,
 		return why_set(why, RC_NOTFOUND,
 		        "%s: there is no authorities.%s", cli->config, name);
 	if (!place(cli, "", text_of(a, "certificate"), out->certificate) ||
-	        !place(cli, "", text_of(a, "chain"), out->chain))
+	        !place(cli, "", text_of(a, "chain"), out->chain) ||
+	        !place(cli, "", text_of(a, "issuer_crl"), out->issuer_crl))
 		return why_set(
 		        why, RC_TOOBIG, "authorities.%s: too long", name);
 	if (key == NULL || out->certificate[0] == '\0')

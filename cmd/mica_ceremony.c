@@ -161,37 +161,38 @@ static bool is_encrypted(const char *path)
 	return found;
 }
 
-static bool read_hidden(int tty, char *out, size_t size)
+static size_t read_line(int tty, char *out, size_t size)
 {
-	struct termios before, hidden;
 	size_t n = 0;
 
-	if (tcgetattr(tty, &before) != 0)
-		return false;
-	hidden = before;
-	hidden.c_lflag &= ~(tcflag_t)ECHO;
-	(void)tcsetattr(tty, TCSAFLUSH, &hidden);
 	while (n < size - 1 && read(tty, out + n, 1) == 1 && out[n] != '\n')
 		n++;
 	out[n] = '\0';
-	(void)tcsetattr(tty, TCSAFLUSH, &before);
-	return n > 0;
+	return n;
 }
 
+/* Unseen from before the question on: who types ahead is not shown either. */
 int ceremony_ask(const char *what, const char *of)
 {
 	char text[CEREMONY_PASSPHRASE_MAX_BYTES + 1];
 	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	struct termios before, hidden;
 	int fd = -1;
 
-	if (tty < 0)
-		return -1;
+	if (tty < 0 || tcgetattr(tty, &before) != 0)
+		goto out;
+	hidden = before;
+	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	(void)tcsetattr(tty, TCSAFLUSH, &hidden);
 	(void)dprintf(tty, "%s of %s: ", what, of);
-	if (read_hidden(tty, text, sizeof(text)))
+	if (read_line(tty, text, sizeof(text)) > 0)
 		fd = ceremony_secret_fd(text);
+	(void)tcsetattr(tty, TCSAFLUSH, &before);
 	(void)dprintf(tty, "\n");
 	bytes_wipe(text, sizeof(text));
-	close(tty);
+out:
+	if (tty >= 0)
+		close(tty);
 	return fd;
 }
 

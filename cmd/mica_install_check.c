@@ -18,7 +18,6 @@
 
 #define PEM_FILE_MAX_BYTES (1u << 20)
 #define PEM_COLUMNS 64
-#define ROOT_CRL "ca/root.crl" /* beside the configuration */
 
 void install_init(struct install *in, const char *name)
 {
@@ -133,13 +132,9 @@ static enum rc make_chain(
 static enum rc read_crl(
         struct install *in, const struct cli *cli, struct why *why)
 {
-	static char beside[CEREMONY_PATH_BYTES];
-
 	in->crl_path = cli_value(cli, OPT_CRL);
-	if (in->crl_path == NULL &&
-	        authority_conf_path(cli, ROOT_CRL, beside) &&
-	        access(beside, F_OK) == 0)
-		in->crl_path = beside;
+	if (in->crl_path == NULL && in->conf.issuer_crl[0] != '\0')
+		in->crl_path = in->conf.issuer_crl;
 	return in->crl_path != NULL ? file_read(&in->crl, in->crl_path, why)
 	                            : RC_OK;
 }

@@ -241,6 +241,17 @@ def test_what_is_not_the_authoritys_is_not_installed(build):
                        "--key", c.offline.key, "--file", c.offline.pem,
                        "--root-passphrase-file", c.offline.secret)
         no(good, "revoked", "--crl", crl)
+        # The same of the CRL that the daemon serves for its issuer.
+        shutil.copy(crl, os.path.join(c.home, "ca", "root.crl"))
+        with open(c.conf) as f:
+            text = f.read()
+        with open(c.conf, "w") as f:
+            f.write(text.replace("{ certificate: ca/issuing.pem,",
+                                 "{ issuer_crl: ca/root.crl, "
+                                 "certificate: ca/issuing.pem,"))
+        no(good, "revoked")
+        with open(c.conf, "w") as f:
+            f.write(text)
         c.offline.mica("authority", "crl", "--out", crl, "--key",
                        stranger.key, "--file", stranger.pem,
                        "--root-passphrase-file", stranger.secret)
@@ -331,11 +342,11 @@ def test_a_ca_between_root_and_authority(build):
         refused(c.install(leaf, check=False), "against the configured root")
         p = c.install(leaf, c.offline.pem, check=False)
         refused(p, "against the configured root")
-        crl = os.path.join(c.home, "ca", "root.crl")
+        crl = c.path("root.crl")
         c.offline.mica("authority", "crl", "--out", crl, "--key",
                        c.offline.key, "--file", c.offline.pem,
                        "--root-passphrase-file", c.offline.secret)
-        c.install(leaf, middle)
+        c.install(leaf, middle, "--crl", crl)
         chain = os.path.join(c.home, "ca", "root.pem")
         with open(chain) as f:
             assert f.read().count("BEGIN CERTIFICATE") == 2
