@@ -202,8 +202,23 @@ static void count_part(void *ctx)
 	call_store(&j->census.op, store_census(c->admin->o.store, &j->census));
 }
 
-/* Since the newest generation of all was handed out: who has come by since then
- * could have taken it. */
+/* Since when the newest generation of its line is handed out: who has come by
+ * since then could have taken it. */
+static int64_t since_us(const struct admin *a, const struct listing *j,
+        const struct authority *x)
+{
+	const struct conf_authority *newest =
+	        generation_newest(a->o.conf, x->conf);
+
+	for (size_t i = 0; i < j->list.n; i++) {
+		const struct authority *y = configured(a, &j->rows[i]);
+
+		if (y != NULL && y->conf == newest)
+			return j->rows[i].entered_us;
+	}
+	return 0;
+}
+
 static void listed(struct store_op *op)
 {
 	struct call *c = op->ctx;
@@ -216,9 +231,8 @@ static void listed(struct store_op *op)
 	for (size_t i = 0; i < j->list.n; i++) {
 		const struct authority *x = configured(c->admin, &j->rows[i]);
 
-		if (x != NULL && x->conf->replaces != NULL &&
-		        j->rows[i].entered_us > j->census.since_us)
-			j->census.since_us = j->rows[i].entered_us;
+		if (x != NULL)
+			j->counts[x->id].since_us = since_us(c->admin, j, x);
 	}
 	j->census.rows = j->counts;
 	j->until_us = clock_mono_us() + COUNT_US;

@@ -40,7 +40,7 @@ static void count(struct census *c, const struct rec_device_cert *r, bool first)
 	if (!first)
 		return;
 	row->devices++;
-	row->recent += r->begun_us >= c->op->since_us;
+	row->recent += r->begun_us >= row->since_us;
 }
 
 static void count_device(struct census *c, uint64_t number)

@@ -603,13 +603,13 @@ MUST_CHECK enum rc store_authority_get(
  * to rows. Valid is what is neither expired nor revoked; held counts. */
 #define STORE_CENSUS_DEVICES 1024
 struct store_census_row {
+	int64_t since_us; /* in */
 	uint64_t devices; /* whose newest valid certificate is of it */
 	uint64_t recent;  /* of these, that one was begun since since_us */
 	uint64_t certs;   /* valid ones of devices */
 };
 struct store_census {
 	struct store_op op;
-	int64_t since_us;
 	/* The caller's, by authority id: STORE_ROWS_MAX + 1 of them. */
 	struct store_census_row *rows;
 	uint64_t next; /* in, and out: where to go on; 0: from the start */

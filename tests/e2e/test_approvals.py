@@ -69,3 +69,15 @@ def test_one_operator_is_enough_unless_the_configuration_says_two(build):
         os.kill(c.process.pid, signal.SIGHUP)
         c.mica("crl", "generate")
         c.verify(pem)
+
+
+def test_the_next_generation_waits_for_another_operator(build):
+    with ca(build, edit=two) as c:
+        p = c.mica("authority", "roll", "factory", check=False)
+        assert p.returncode == WAITS, (p.returncode, p.stdout, p.stderr)
+        assert not os.path.exists(os.path.join(c.home, "keys",
+                                               "factory-2.key"))
+        asked = c.json("approval", "list")["approvals"][0]
+        assert (asked["action"], asked["object"]) == \
+            ("key.create", "factory-2"), asked
+        assert asked["parameters"]["replaces"] == "factory", asked

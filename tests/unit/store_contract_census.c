@@ -10,10 +10,12 @@ static struct store_census_row rows[STORE_ROWS_MAX + 1];
 
 static uint64_t count(int64_t since_us)
 {
-	struct store_census op = { .since_us = since_us, .rows = rows };
+	struct store_census op = { .rows = rows };
 	uint64_t devices = 0;
 
 	memset(rows, 0, sizeof(rows));
+	for (size_t i = 0; i <= STORE_ROWS_MAX; i++)
+		rows[i].since_us = since_us;
 	do {
 		ck_assert_int_eq(HELP_DO(h, store_census, &op), RC_OK);
 		devices += op.looked;
