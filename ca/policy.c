@@ -321,7 +321,14 @@ static enum rc one_compile(struct one_policy *o, const struct authority *a,
 		.shapes = o->shapes,
 		.n_shapes = n,
 	};
-	return rc == RC_OK ? status_compile(o, a) : rc;
+	if (rc == RC_OK)
+		rc = status_compile(o, a);
+	/* Not for the listener's key, which workers have: one that is taken over
+	 * would answer for the authority. */
+	for (i = 0; i < n && o->responder_key[0] != '\0'; i++)
+		if (profiles_at(all, a, i)->conf == profiles_ocsp(all, a))
+			o->shapes[i].key_name = bytes_str(o->responder_key);
+	return rc;
 }
 
 /* It decrypts requests and signs answers, and certifies nothing. */

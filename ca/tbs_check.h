@@ -137,8 +137,9 @@ struct tbs_shape {
 	bool never;     /* notAfter 99991231235959Z is allowed (RFC 5280
 			 * section 4.1.2.5), past the issuer's end too */
 	bool held_only; /* only for keys that the signer itself holds */
-	/* Only for the key that the signer loaded under that name; empty: any.
-	 * Keys that it made do not count: a listener's leaves it. */
+	/* Only for the key that the signer has under that name, loaded or kept;
+	 * empty: any. Keys that it made do not count: a listener's leaves it.
+	 */
 	struct bytes key_name;
 };
 
@@ -189,7 +190,7 @@ void tbs_policy_free(struct tbs_policy *p); /* NULL is a no-op; only for what
 					     * tbs_policy_unpack() made */
 
 /* Is that public key (SubjectPublicKeyInfo, DER) one of the signer's own? With
- * a name, not empty: is it the one that was loaded under it? */
+ * a name, not empty: is it one that it has under that name? */
 typedef bool tbs_held_fn(void *ctx, struct bytes name, struct bytes spki);
 
 /* May a key with that policy sign tbs? now_s is Unix time. First what no

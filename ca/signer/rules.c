@@ -350,32 +350,29 @@ static bool is_key(const struct vault_key *k, struct bytes spki)
 	return k && bytes_eq(k->spki, spki);
 }
 
-static bool is_loaded(
-        const struct rules *r, struct bytes name, struct bytes spki)
+/* By that name, if it is not empty. */
+static bool is_named_key(
+        const struct vault_key *k, struct bytes name, struct bytes spki)
 {
-	for (size_t i = 0; i < vault_count(r->vault); i++) {
-		const struct vault_key *k = vault_at(r->vault, i);
-
-		if (is_key(k, spki) &&
-		        (name.n == 0 || bytes_eq(bytes_str(k->name), name)))
-			return true;
-	}
-	return false;
+	return is_key(k, spki) &&
+	        (name.n == 0 || bytes_eq(bytes_str(k->name), name));
 }
 
-/* tbs_held_fn, under the lock. */
+/* tbs_held_fn, under the lock. A key that was made has left us: it is held by
+ * whom it was made for, and by no name. */
 static bool is_held(void *ctx, struct bytes name, struct bytes spki)
 {
 	const struct rules *r = ctx;
 
-	if (name.n > 0 || is_loaded(r, name, spki))
-		return is_loaded(r, name, spki);
-	for (size_t i = 0; i < r->n_made; i++)
-		if (bytes_eq(buf_bytes(&r->made[i].spki), spki))
+	for (size_t i = 0; i < vault_count(r->vault); i++)
+		if (is_named_key(vault_at(r->vault, i), name, spki))
 			return true;
 	for (size_t i = 0; i < r->n_kept; i++)
-		if (is_key(r->kept[i].now, spki) ||
-		        is_key(r->kept[i].before, spki))
+		if (is_named_key(r->kept[i].now, name, spki) ||
+		        is_named_key(r->kept[i].before, name, spki))
+			return true;
+	for (size_t i = 0; name.n == 0 && i < r->n_made; i++)
+		if (bytes_eq(buf_bytes(&r->made[i].spki), spki))
 			return true;
 	return false;
 }

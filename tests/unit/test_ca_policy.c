@@ -87,6 +87,13 @@ START_TEST(policy_lets_the_responder_answer_and_nothing_else)
 	ck_assert_int_eq(
 	        items[0].policy->crl.max_s, 2 * INT64_C(86400) + SLACK_S);
 	ck_assert_str_eq(items[1].key, "ocsp/factory");
+	for (size_t i = 0; i < items[0].policy->n_shapes; i++) {
+		const struct tbs_shape *s = &items[0].policy->shapes[i];
+		bool responder = bytes_eq(s->name, BYTES_LIT("@ocsp"));
+
+		ck_assert(bytes_eq(s->key_name,
+		        responder ? BYTES_LIT("ocsp/factory") : BYTES_NONE));
+	}
 	ck_assert_uint_eq(
 	        items[1].policy->purposes, SIGNER_PURPOSE_BIT(SIGNER_OCSP));
 	ck_assert_uint_eq(items[1].policy->n_shapes, 0);

@@ -368,6 +368,52 @@ START_TEST(kept_key_signs_answers_and_may_be_certified)
 }
 END_TEST
 
+/* The shape "responder" is for that key alone from now on. */
+static void bind_responder(void)
+{
+	struct tbs_policy *p = spec_policy(
+	        "Issuing", alg_bytes(ALG_ECDSA_SHA256), clock_now_s());
+	struct proto_policy_item item = { "issuing", p };
+	struct buf body = BUF_INIT(PROTO_POLICY_MAX_BYTES);
+	struct tbs_shape shapes[8];
+	const struct tbs_shape *own;
+
+	ck_assert_ptr_nonnull(p);
+	ck_assert_uint_le(p->n_shapes, 8);
+	own = p->shapes;
+	memcpy(shapes, own, p->n_shapes * sizeof(*shapes));
+	for (size_t i = 0; i < p->n_shapes; i++)
+		if (bytes_eq(shapes[i].name, BYTES_LIT("responder")))
+			shapes[i].key_name = BYTES_LIT(KEPT);
+	p->shapes = shapes;
+	proto_policy_pack(&body, 1, &item, 1);
+	p->shapes = own;
+	ck_assert_int_eq(done_rc(run_ask(&run, &run.supervisor, PROTO_POLICY,
+	                         buf_bytes(&body))),
+	        RC_OK);
+	tbs_policy_free(p);
+	buf_free(&body);
+}
+
+/* A listener's key is the signer's, too, but it is in every worker. */
+START_TEST(responder_is_certified_for_its_kept_key_alone)
+{
+	const struct reply *reply =
+	        ask_key(PROTO_MAKE_KEY, "est-listener", KEY_P256);
+	struct kept_key own = kept;
+	struct proto_key made;
+
+	ck_assert_int_eq(
+	        proto_key_unpack(&made, buf_bytes(&reply->body)), RC_OK);
+	memcpy(kept.spki, made.spki.p, made.spki.n);
+	ck_assert_int_eq(certify_kept(), RC_OK);
+	bind_responder();
+	ck_assert_int_eq(certify_kept(), RC_DENIED);
+	kept = own;
+	ck_assert_int_eq(certify_kept(), RC_OK);
+}
+END_TEST
+
 START_TEST(kept_key_signs_nothing_else)
 {
 	static const char clause[] =
@@ -557,6 +603,7 @@ TCase *test_signer_kept(void)
 
 	tcase_add_checked_fixture(t, open_kept, close_one);
 	tcase_add_test(t, kept_key_signs_answers_and_may_be_certified);
+	tcase_add_test(t, responder_is_certified_for_its_kept_key_alone);
 	tcase_add_test(t, kept_key_signs_nothing_else);
 	tcase_add_test(t, kept_key_refuses_forged_answers);
 	tcase_add_test(t, kept_key_that_is_renewed_signs_beside_the_new_one);
