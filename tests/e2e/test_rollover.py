@@ -10,6 +10,7 @@ import signal
 import tempfile
 
 from harness import ca, need, run, serial, wait_for
+from test_hsm import hsm_ca
 
 OLD, NEW = "factory", "factory-2"
 
@@ -73,7 +74,7 @@ def roll(c, *more):
 
 def lines_of(stdout):
     out = stdout.splitlines()
-    start = out.index("keys:")
+    start = min(out.index(x) for x in ("keys:", "authorities:") if x in out)
     end = next(i for i, x in enumerate(out) if x.startswith("then check"))
     return [x for x in out[start:end] if x.strip() and "#" not in x]
 
@@ -376,3 +377,36 @@ def test_a_revoked_generation_is_not_handed_out(build):
         assert issuer_name(c, c.device("m2")[1]) == NEW
         # Its status goes on.
         assert status_of(c, old, before[1]) == "good"
+
+
+def test_the_next_generations_key_is_made_in_the_token(build):
+    with tempfile.NamedTemporaryFile("w", suffix=".pass") as f:
+        f.write("correct horse battery staple\n")
+        f.flush()
+        with hsm_ca(build, edit=urls,
+                    init=("--root-passphrase-file", f.name)) as c:
+            shutil.copy(f.name, c.path("root.pass"))
+            p = c.mica("authority", "roll", OLD, check=False)
+            assert p.returncode == 1 and "mica key create factory-2" in \
+                p.stderr, p.stderr
+            with open(c.conf) as conf:
+                text = conf.read()
+            with open(c.conf, "w") as conf:
+                conf.write(text.replace("\nkeys:\n", f"""
+keys:
+  {NEW}:
+    uri: "pkcs11:token=mica;object={NEW}"
+    module: {c.token_there.module}
+    pin: hsm.pin
+""", 1))
+            c.mica("key", "create", NEW)
+            c.token_there.give()
+            enter(c, roll(c))
+            new = os.path.join(c.home, "ca", NEW + ".pem")
+            edit(c, issue_from)
+            _, pem = c.device("m1")
+            assert issuer_name(c, pem) == NEW
+            assert follows(os.path.join(c.home, "ca", "issuing.pem"),
+                           [os.path.join(c.home, "ca",
+                                         NEW + ".new-with-old.pem")], pem)
+            assert status_of(c, new, pem) == "good"
