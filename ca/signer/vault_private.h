@@ -63,10 +63,10 @@ MUST_CHECK bool grip_make(
 /* --- vault_token.c */
 void vault_tokens_close(struct vault *v);
 /* Sign h->data by a token's key, and verify what came. */
-MUST_CHECK enum rc token_sign(struct vault_hand *h, const struct vault_key *k,
-        struct grip *g, struct why *why);
+MUST_CHECK enum rc vault_token_sign(struct vault_hand *h,
+        const struct vault_key *k, struct grip *g, struct why *why);
 /* out has n random bytes, which stay where the padding is wrong. */
-MUST_CHECK enum rc token_decrypt(struct vault_hand *h,
+MUST_CHECK enum rc vault_token_decrypt(struct vault_hand *h,
         const struct vault_key *k, struct bytes cipher, uint8_t *out, size_t n,
         struct why *why);
 

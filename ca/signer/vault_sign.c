@@ -170,7 +170,7 @@ enum rc vault_finish(struct vault_hand *h, const struct vault_key *k,
 	g->stamp = k->stamp;
 	buf_reset(&h->signature);
 	if (k->token > 0)
-		rc = token_sign(h, k, g, why);
+		rc = vault_token_sign(h, k, g, why);
 	else if (k->type == KEY_ED25519)
 		rc = sign_message(h, g, k, why);
 	else
@@ -252,6 +252,6 @@ enum rc vault_decrypt(struct vault_hand *h, const struct vault_key *k,
 		        "%zu bytes are nothing that this key decrypts",
 		        cipher.n);
 	rand_fill(out, n);
-	return k->token > 0 ? token_decrypt(h, k, cipher, out, n, why)
+	return k->token > 0 ? vault_token_decrypt(h, k, cipher, out, n, why)
 	                    : decrypt_software(k, cipher, out, n, why);
 }

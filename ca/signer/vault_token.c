@@ -284,7 +284,7 @@ static enum rc find_object(struct vault_hand *h, const struct vault_key *k,
 	return rc == RC_NOTFOUND || rc == RC_CONFLICT ? RC_CLOSED : rc;
 }
 
-enum rc token_sign(struct vault_hand *h, const struct vault_key *k,
+enum rc vault_token_sign(struct vault_hand *h, const struct vault_key *k,
         struct grip *g, struct why *why)
 {
 	enum rc rc;
@@ -309,7 +309,7 @@ enum rc token_sign(struct vault_hand *h, const struct vault_key *k,
 
 /* How long the message is, and so whether it is the one that was expected, the
  * module has told by its time already. */
-enum rc token_decrypt(struct vault_hand *h, const struct vault_key *k,
+enum rc vault_token_decrypt(struct vault_hand *h, const struct vault_key *k,
         struct bytes cipher, uint8_t *out, size_t n, struct why *why)
 {
 	uint8_t room[VAULT_RSA_MAX_BITS / 8];

@@ -266,8 +266,12 @@ static CK_RV fault_get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 
 	if (rv == CKR_DEVICE_REMOVED)
 		return CKR_TOKEN_NOT_PRESENT;
-	return rv != CKR_OK ? rv
-	                    : leave(fault.real->C_GetTokenInfo(slot, info));
+	if (rv != CKR_OK)
+		return rv;
+	rv = fault.real->C_GetTokenInfo(slot, info);
+	if (rv == CKR_OK)
+		info->flags |= want(FAULT_TOKEN_FLAGS);
+	return leave(rv);
 }
 
 static CK_RV fault_wait_for_slot_event(

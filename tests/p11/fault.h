@@ -34,6 +34,7 @@ enum fault_want {
 	FAULT_REPEATS,      /* not 0: C_Sign of what this thread signed last is
 	                     * that signature again, as by a device whose work
 	                     * costs this machine nothing */
+	FAULT_TOKEN_FLAGS,  /* of CK_TOKEN_INFO, beside the token's own */
 	FAULT_WANTS
 };
 

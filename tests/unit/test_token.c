@@ -19,6 +19,7 @@ int main(void)
 	log_open("test", LOG_NOTICE, LOG_TEXT);
 	suite_add_tcase(suite, test_p11());
 	suite_add_tcase(suite, test_vault());
+	suite_add_tcase(suite, test_p11_loss());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -5,5 +5,6 @@
 
 TCase *test_p11(void);
 TCase *test_vault(void);
+TCase *test_p11_loss(void);
 
 #endif
