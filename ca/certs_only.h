@@ -15,4 +15,7 @@
 MUST_CHECK enum rc certs_only_put(
         struct buf *out, const struct bytes *certs, size_t n);
 
+/* The same with one CRL and no certificates (RFC 8894 section 3.3.4). */
+MUST_CHECK enum rc crls_only_put(struct buf *out, struct bytes crl);
+
 #endif

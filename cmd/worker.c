@@ -233,6 +233,8 @@ static void set_crl(struct worker *w, const struct ipc_msg *msg)
 	        control_published_unpack(&crl, msg->body) == RC_OK) {
 		fd = dup(msg->fds[0]);
 		rc = fd < 0 ? RC_IO : publish_crl_put(w->publish, &crl, fd);
+		if (rc == RC_OK && w->scep != NULL)
+			scep_set_crl(w->scep, crl.name, fd);
 	}
 	if (rc == RC_OK)
 		return;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CAPS_TYPE "text/plain"
 /* RFC 8894 section 4.2.1.2 */
@@ -143,6 +144,28 @@ enum rc scep_set_ra(struct scep *s, const char *authority, struct bytes cert,
 	}
 	ra_unref(ra);
 	return rc;
+}
+
+/* --- CRLs */
+static bool is_crl_of(const char *name, const struct authority *a)
+{
+	size_t n = strlen(a->conf->name);
+
+	return strncmp(name, a->conf->name, n) == 0 &&
+	        strcmp(name + n, ".crl") == 0;
+}
+
+void scep_set_crl(struct scep *s, const char *name, int fd)
+{
+	for (size_t i = 0; i < s->n_labels; i++) {
+		struct scep_label *label = &s->labels[i];
+
+		if (!is_crl_of(name, label->authority))
+			continue;
+		if (label->crl_fd >= 0)
+			close(label->crl_fd);
+		label->crl_fd = dup(fd);
+	}
 }
 
 /* --- paths and operations */
@@ -346,6 +369,7 @@ static enum rc labels_open(struct scep *s, struct why *why)
 		struct scep_label *l = &s->labels[i];
 
 		l->conf = c;
+		l->crl_fd = -1;
 		l->authority =
 		        authorities_find(s->o.authorities, c->authority->name);
 		l->legacy.sha1 = c->legacy & CONF_LEGACY_SHA1;
@@ -385,8 +409,11 @@ void scep_free(struct scep *s)
 {
 	if (s == NULL)
 		return;
-	for (size_t i = 0; i < s->n_labels; i++)
+	for (size_t i = 0; i < s->n_labels; i++) {
 		ra_unref(s->labels[i].ra);
+		if (s->labels[i].crl_fd >= 0)
+			close(s->labels[i].crl_fd);
+	}
 	free(s->labels);
 	scep_crypt_free(s->crypt);
 	pubkey_ctx_free(s->keys);

@@ -1,6 +1,6 @@
 /* enroll/scep.h - SCEP over plain HTTP (RFC 8894), for devices with RSA keys
  * that speak nothing else: GetCACaps, GetCACert, and PKIOperation with PKCSReq,
- * RenewalReq and GetCert, by GET and POST. Reads and answers; whether
+ * RenewalReq, GetCert and GetCRL, by GET and POST. Reads and answers; whether
  * somebody may have a certificate is enroll/authorize.h's to say, and how one
  * is made is ca/issuer.h's. The registration authority's key is the signer's.
  * Needs ca/, net/. */
@@ -40,6 +40,12 @@ size_t scep_pending(const struct scep *s);
  * RC_UNSUPPORTED RC_TOOBIG RC_NOMEM. */
 MUST_CHECK enum rc scep_set_ra(struct scep *s, const char *authority,
         struct bytes cert, struct why *why);
+
+/* The newest CRL that was published under that name, open to read, for GetCRL:
+ * that of an authority's full scope ("factory.crl"). fd is borrowed. */
+void scep_set_crl(struct scep *s, const char *name, int fd);
+/* A larger one is for its distribution point alone. */
+#define SCEP_CRL_MAX_BYTES (256u << 10)
 
 /* To be put beside others'. Borrowed from s. */
 const struct http_route *scep_routes(const struct scep *s, size_t *n);

@@ -15,6 +15,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #define MESSAGE_TYPE "application/x-pki-message" /* section 4.3 */
 #define SIGNER_WAIT_US (30 * INT64_C(1000000))
@@ -134,20 +136,17 @@ static void fail(struct exchange *x, enum rc rc, const struct why *why)
 	reply(x);
 }
 
-/* One certificate, for the key that signed the message (section 3.3.2.1). */
-static void succeed(struct exchange *x, struct bytes cert)
+/* A message without signature, for the key that signed the one that came
+ * (section 3.3.2.1). */
+static void succeed_with(struct exchange *x, struct bytes content)
 {
 	const struct cms_id to = { .issuer = x->message.signer.issuer,
 		.serial = x->message.signer.serial };
-	struct buf certs = BUF_INIT(CERTS_ONLY_MAX_BYTES);
 	struct why why = WHY_NONE;
-	enum rc rc = certs_only_put(&certs, &cert, 1);
+	enum rc rc = scep_crypt_seal(x->scep->crypt, &x->sealed,
+	        x->message.envelope.cipher, &x->message.key, &to, content,
+	        &why);
 
-	if (rc == RC_OK)
-		rc = scep_crypt_seal(x->scep->crypt, &x->sealed,
-		        x->message.envelope.cipher, &x->message.key, &to,
-		        buf_bytes(&certs), &why);
-	buf_free(&certs);
 	if (rc != RC_OK) {
 		refuse_plain(x, RC_INTERNAL, &why);
 		return;
@@ -155,6 +154,19 @@ static void succeed(struct exchange *x, struct bytes cert)
 	x->reply.status = SCEP_SUCCESS;
 	x->reply.content = buf_bytes(&x->sealed);
 	reply(x);
+}
+
+static void succeed(struct exchange *x, struct bytes cert)
+{
+	struct buf certs = BUF_INIT(CERTS_ONLY_MAX_BYTES);
+	struct why why = WHY_NONE;
+	enum rc rc = certs_only_put(&certs, &cert, 1);
+
+	if (rc == RC_OK)
+		succeed_with(x, buf_bytes(&certs));
+	else
+		refuse_plain(x, rc, &why);
+	buf_free(&certs);
 }
 
 /* --- PKCSReq and RenewalReq (section 3.3.1) */
@@ -346,6 +358,59 @@ static void get_cert(struct exchange *x)
 		fetched(x, rc);
 }
 
+/* --- GetCRL (section 3.3.4): that of the issuer, whatever the serial number */
+static enum rc read_crl(int fd, struct buf *out)
+{
+	uint8_t *room = buf_room(out, SCEP_CRL_MAX_BYTES);
+	size_t n = 0;
+	ssize_t got = 1;
+
+	if (room == NULL)
+		return RC_NOMEM;
+	while (got > 0 && n < SCEP_CRL_MAX_BYTES) {
+		got = pread(fd, room + n, SCEP_CRL_MAX_BYTES - n, (off_t)n);
+		n += got > 0 ? (size_t)got : 0;
+	}
+	buf_added(out, n);
+	if (got < 0 || n == 0)
+		return RC_IO;
+	return n == SCEP_CRL_MAX_BYTES ? RC_TOOBIG : RC_OK;
+}
+
+static enum rc put_crl(struct exchange *x, struct buf *message, struct why *why)
+{
+	struct buf crl = BUF_INIT(SCEP_CRL_MAX_BYTES);
+	struct cms_id id;
+	enum rc rc = scep_read_serial(&id, buf_bytes(&x->content), why);
+
+	if (rc != RC_OK)
+		return RC_BADSIG; /* as what does not open */
+	if (!bytes_eq(id.issuer, x->label->authority->subject))
+		return why_set(why, RC_NOTFOUND, "another issuer's");
+	if (x->label->crl_fd < 0)
+		return why_set(why, RC_UNAVAILABLE, "there is no CRL yet");
+	rc = read_crl(x->label->crl_fd, &crl);
+	if (rc == RC_OK)
+		rc = crls_only_put(message, buf_bytes(&crl));
+	else
+		why_set(why, rc, "the CRL is too large for SCEP or unreadable");
+	buf_free(&crl);
+	return rc;
+}
+
+static void get_crl(struct exchange *x)
+{
+	struct buf message = BUF_INIT(CERTS_ONLY_MAX_BYTES);
+	struct why why = WHY_NONE;
+	enum rc rc = put_crl(x, &message, &why);
+
+	if (rc == RC_OK)
+		succeed_with(x, buf_bytes(&message));
+	else
+		fail(x, rc, &why);
+	buf_free(&message);
+}
+
 /* --- what came */
 static void opened(struct exchange *x)
 {
@@ -359,15 +424,13 @@ static void opened(struct exchange *x)
 	case SCEP_GET_CERT:
 		get_cert(x);
 		return;
-	case SCEP_CERT_POLL: /* nothing waits: each request is decided */
+	case SCEP_GET_CRL:
+		get_crl(x);
+		return;
+	default: /* CertPoll: nothing waits, each request is decided at once */
 		why_set(&why, RC_NOTFOUND, "no request is waiting");
-		break;
-	default:
-		why_set(&why, RC_NOTFOUND,
-		        "CRLs are at their distribution points");
-		break;
+		fail(x, RC_NOTFOUND, &why);
 	}
-	fail(x, RC_NOTFOUND, &why);
 }
 
 static void on_decrypted(struct signer_call *call)

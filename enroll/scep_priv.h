@@ -26,6 +26,7 @@ struct scep_label {
 	const struct authority *authority;
 	struct scep_legacy legacy;
 	struct ra *ra; /* NULL: has no certificate yet */
+	int crl_fd;    /* -1: none yet */
 };
 
 struct scep {

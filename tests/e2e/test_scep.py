@@ -270,7 +270,7 @@ def test_refusals_say_little_to_strangers(build):
             (lambda: c.request("router-1", key), "18", "badRequest"),
             (lambda: cert, "19", "badMessageCheck"),
             (lambda: c.request("router-1", key), "20", "badCertId"),
-            (lambda: c.request("router-1", key), "22", "badCertId"),
+            (lambda: c.request("router-1", key), "22", "badMessageCheck"),
         ]
         for i, (prepare, kind, fail) in enumerate(rows):
             content = prepare()
@@ -318,6 +318,30 @@ def test_get_cert(build):
         with open(asked, "wb") as f:
             f.write(issuer_and_serial(got["pem"], "01" + number[2:]))
         none = c.read(c.post(c.message(asked, key, cert, kind="21")), key,
+                      cert)
+        assert none["fail"] == FAIL["badCertId"], none
+
+
+def test_get_crl(build):
+    with Scep(build).up() as c:
+        key, cert, got = c.enrol("router-1")
+        number = serial(got["pem"])
+        asked = c.path("asked")
+        with open(asked, "wb") as f:
+            f.write(issuer_and_serial(got["pem"], number))
+
+        def crl():
+            found = c.read(c.post(c.message(asked, key, cert, kind="22")),
+                           key, cert)
+            assert found["status"] == "0", found
+            with open(found["pem"]) as f:
+                assert "BEGIN X509 CRL" in f.read()
+            return found["pem"]
+        run("openssl", "crl", "-in", crl(), "-CAfile", c.ca_pem, "-noout")
+        # of another issuer
+        with open(asked, "wb") as f:
+            f.write(issuer_and_serial(c.ca_pem, number))
+        none = c.read(c.post(c.message(asked, key, cert, kind="22")), key,
                       cert)
         assert none["fail"] == FAIL["badCertId"], none
 
