@@ -30,6 +30,8 @@ static void say(const json_t *a)
 	printf("- where devices may not trust what it issued, that is revoked, "
 	       "too:\n"
 	       "    mica revoke --authority %s --from TIME --reason %s\n"
+	       "- EST goes on handing its certificate out until micad is sent "
+	       "SIGHUP\n"
 	       "- a new generation takes over:\n"
 	       "    mica authority roll %s\n",
 	        name, json_text(a, "reason"), name);

@@ -8,6 +8,7 @@ int main(void)
 	int failed;
 
 	suite_add_tcase(s, test_ca_authority());
+	suite_add_tcase(s, test_ca_generations());
 	suite_add_tcase(s, test_ca_code());
 	suite_add_tcase(s, test_ca_csrattrs());
 	suite_add_tcase(s, test_ca_grant());

@@ -8,6 +8,7 @@
 TCase *test_ca_authority(void);
 TCase *test_ca_code(void);
 TCase *test_ca_csrattrs(void);
+TCase *test_ca_generations(void);
 TCase *test_ca_grant(void);
 TCase *test_ca_lint(void);
 TCase *test_ca_policy(void);
