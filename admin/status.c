@@ -191,6 +191,7 @@ static void warn_of_code(const struct admin *a, struct warnings *w)
 static json_t *describe_warnings(
         const struct admin *a, const struct store_stat *s)
 {
+	uint64_t open = metric_total(a->o.metrics, METRIC_APPROVALS_OPEN);
 	struct warnings w = { json_array(), false };
 	char folder[PATH_MAX_BYTES];
 
@@ -219,6 +220,11 @@ static json_t *describe_warnings(
 	warn_of_authorities(a, &w);
 	warn_of_crls(a, &w);
 	warn_of_code(a, &w);
+	if (open > 0)
+		warn(&w,
+		        "%llu requests wait for a second operator, or to be "
+		        "carried out: mica approval list",
+		        (unsigned long long)open);
 	if (!w.failed)
 		return w.list;
 	json_decref(w.list);

@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include <stdlib.h>
 
-#define EVERY_US (60 * INT64_C(1000000))
+#define EVERY_US (5 * INT64_C(1000000))
 
 struct approvals {
 	struct runtime *r;

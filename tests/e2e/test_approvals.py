@@ -32,7 +32,9 @@ def test_nobody_approves_their_own_request(build):
         assert listed[0]["asked_by"] == os.getuid()
         # What waits is not done.
         c.device("m1")
-        wait_for("metric", lambda: "mica_approvals_open" in c.metrics())
+        wait_for("metric", lambda: c.metrics()["mica_approvals_open"] == 1)
+        assert any("mica approval list" in w
+                   for w in c.json("status")["warnings"])
 
         c.mica("approval", "deny", "1")
         p = c.mica("approval", "approve", "1", check=False)
