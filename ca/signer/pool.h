@@ -26,9 +26,10 @@
 #define POOL_STALL_MS 3000
 /* One that takes longer does not come back: a new process is the cure. */
 #define POOL_HANG_MAX_MS 60000
-/* Likewise a token that is away for so long: some modules see it again only
- * after a new start. */
-#define POOL_AWAY_MAX_MS 300000
+/* Likewise a token that is away for so long, though its module began anew again
+ * and again. Not sooner: with this process go the keys of OCSP responders, and
+ * without the token nobody certifies others. */
+#define POOL_AWAY_MAX_MS 3600000
 
 struct pool;
 
