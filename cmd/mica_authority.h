@@ -17,6 +17,9 @@ struct key_conf {
 /* Errors: RC_NOTFOUND (no such key) RC_CONFIG RC_IO RC_TOOBIG RC_NOMEM. */
 MUST_CHECK enum rc key_conf_read(const struct cli *cli, const char *name,
         struct key_conf *out, struct why *why);
+/* The user that the configuration's keys are served by, into out->as. */
+MUST_CHECK enum rc key_conf_user(
+        const struct cli *cli, struct key_conf *out, struct why *why);
 /* --key, --module, --as and --passphrase-fd, which is asked for at the terminal
  * where the configuration has a credential of the daemon's. conf outlives c. */
 MUST_CHECK enum rc key_conf_add(

@@ -170,6 +170,19 @@ enum rc key_conf_read(const struct cli *cli, const char *name,
 	return rc;
 }
 
+enum rc key_conf_user(
+        const struct cli *cli, struct key_conf *out, struct why *why)
+{
+	struct arena arena = ARENA_INIT;
+	struct node *root = NULL;
+	enum rc rc = parse(cli, &arena, &root, why);
+
+	if (rc == RC_OK)
+		find_user(root, out);
+	arena_free(&arena);
+	return rc;
+}
+
 enum rc authority_conf_read(const struct cli *cli, const char *name,
         struct authority_conf *out, struct why *why)
 {

@@ -22,6 +22,8 @@ static enum rc find(struct cli *cli, struct key_conf *key, struct why *why)
 	        snprintf(key->module, sizeof(key->module), "%s",
 	                cli_value(cli, OPT_MODULE)) >= (int)sizeof(key->module))
 		rc = why_set(why, RC_TOOBIG, "--uri or --module: too long");
+	if (rc == RC_OK && cli_given(cli, OPT_URI) && cli->config_given)
+		rc = key_conf_user(cli, key, why);
 	if (rc == RC_OK && pin != NULL &&
 	        snprintf(key->secret, sizeof(key->secret), "%s", pin) >=
 	                (int)sizeof(key->secret))
