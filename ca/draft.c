@@ -81,6 +81,8 @@ enum rc draft_request_hash(uint8_t out[DIGEST_SHA256_BYTES],
 	pack_raw(&b, BYTES_ARRAY(credential->hash));
 	pack_u32(&b, credential->cert.authority);
 	pack_raw(&b, BYTES_ARRAY(credential->cert.serial));
+	if (in->transaction != NULL && in->transaction[0] != '\0')
+		pack_str(&b, in->transaction);
 	rc = b.failed;
 	if (rc == RC_OK)
 		rc = digest_sha256(digest, buf_bytes(&b), out);

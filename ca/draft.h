@@ -19,7 +19,8 @@ struct draft_input {
 	int64_t max_validity_s;          /* 0: the profile's */
 	int64_t now_us;
 	const struct spki *spki;
-	const struct csr *csr; /* NULL: a bare key, which asks for nothing */
+	const struct csr *csr;   /* NULL: a bare key, which asks for nothing */
+	const char *transaction; /* the client's; NULL or "": none */
 };
 
 struct draft {
@@ -43,7 +44,8 @@ MUST_CHECK enum rc draft_make(struct draft *d, const struct draft_input *in,
         struct digest *digest, struct why *why);
 
 /* What makes two requests the same (DESIGN rule 3): SHA-256 over identity,
- * authority, profile, SPKI, resolved names and credential.
+ * authority, profile, SPKI, resolved names, credential, and the client's
+ * transaction where it has one.
  * Errors: RC_NOMEM RC_INTERNAL. */
 MUST_CHECK enum rc draft_request_hash(uint8_t out[DIGEST_SHA256_BYTES],
         const struct draft *d, const struct draft_input *in,

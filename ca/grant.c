@@ -51,6 +51,8 @@ static void grant_put(
 	g->spec.anchor = text_put(t, spec->anchor ? spec->anchor : "");
 	g->spec.requester = text_put(t, spec->requester);
 	g->spec.quota = spec->quota ? text_put(t, spec->quota) : NULL;
+	g->spec.transaction =
+	        text_put(t, spec->transaction ? spec->transaction : "");
 	if (n == NULL)
 		return;
 	text_put_list(t, g->names.dns, n->dns, n->n_dns);
@@ -130,6 +132,9 @@ static enum rc check_spec(const struct grant_spec *s, struct why *why)
 	if (rc == RC_OK)
 		rc = check_text(s->quota, STORE_NAME_MAX, "quota", why);
 	if (rc == RC_OK)
+		rc = check_text(s->transaction, GRANT_TRANSACTION_MAX,
+		        "transaction", why);
+	if (rc == RC_OK)
 		rc = check_names(s->names, why);
 	return rc;
 }
@@ -158,6 +163,11 @@ enum rc grant_make(
 	g->spec.names = &g->names;
 	*out = g;
 	return RC_OK;
+}
+
+const char *grant_transaction(const struct grant *g)
+{
+	return g->spec.transaction;
 }
 
 const char *grant_device(const struct grant *g)

@@ -36,7 +36,9 @@ int64_t grant_max_validity_s(const struct grant *g); /* 0: the profile's */
 const struct store_credential *grant_credential(const struct grant *g);
 const char *grant_requester(const struct grant *g); /* audit's actor */
 const char *grant_quota(const struct grant *g);     /* NULL: none */
-int64_t grant_deadline_us(const struct grant *g);   /* clock_now_us() */
+#define GRANT_TRANSACTION_MAX 256
+const char *grant_transaction(const struct grant *g); /* "": none */
+int64_t grant_deadline_us(const struct grant *g);     /* clock_now_us() */
 uint64_t grant_device_version(const struct grant *g);
 uint64_t grant_authority_version(const struct grant *g);
 /* A system grant is for a key that the signer or the daemon holds. */

@@ -19,7 +19,10 @@ struct grant_spec {
 	struct store_credential credential;
 	const char *requester; /* the audit trail's actor */
 	const char *quota;     /* NULL: none */
-	int64_t deadline_us;   /* clock_now_us() */
+	/* What the client calls its request: a retry has the same (SCEP's
+	 * transactionID). NULL: nothing. */
+	const char *transaction;
+	int64_t deadline_us; /* clock_now_us() */
 	uint64_t device_version;
 	uint64_t authority_version;
 	bool system; /* for a key that the signer or the daemon holds */

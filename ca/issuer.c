@@ -218,6 +218,7 @@ static enum rc prepare(struct job *job, const struct spki *spki,
 		.now_us = clock_now_us(),
 		.spki = spki,
 		.csr = csr,
+		.transaction = grant_transaction(g),
 	};
 	enum rc rc = check_grant(job, spki, why);
 

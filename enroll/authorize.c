@@ -489,6 +489,7 @@ static enum rc grant(struct authorize *a, const uint8_t *spki_hash,
 	struct grant_spec spec = {
 		.device = a->device,
 		.anchor = a->anchor,
+		.transaction = a->label != NULL ? a->transaction : NULL,
 		.authority = a->issuer,
 		.profile = a->profile,
 		.names = names,

@@ -52,8 +52,9 @@ struct authorize {
 	 * certificate first; trusted for nothing until judged here. */
 	const struct bytes *chain;
 	size_t n_chain;
-	bool chain_verified; /* struct trust_chain */
-	const char *from;    /* the peer's address, for the audit trail */
+	bool chain_verified;     /* struct trust_chain */
+	const char *from;        /* the peer's address, for the audit trail */
+	const char *transaction; /* the client's name for it; NULL: none */
 
 	/* in: an operator's */
 	const struct conf_authority *authority;

@@ -40,6 +40,7 @@ struct exchange {
 	struct buf sealed;
 	char fail_text[SCEP_REFUSAL_TEXT_BYTES];
 	char from[NET_ADDR_TEXT_BYTES];
+	char transaction[SCEP_TRANSACTION_MAX_BYTES + 1];
 };
 
 static void exchange_free(struct exchange *x)
@@ -294,6 +295,9 @@ static void enrol(struct exchange *x)
 	}
 	x->a.label = x->label->conf;
 	x->a.from = x->from;
+	memcpy(x->transaction, x->message.transaction_id.p,
+	        x->message.transaction_id.n);
+	x->a.transaction = x->transaction;
 	x->a.bring_csr = bring_csr;
 	x->a.done = on_authorized;
 	x->a.ctx = x;

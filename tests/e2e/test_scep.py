@@ -187,6 +187,10 @@ def test_device_enrols_once_with_its_token(build):
         # the same message again, within the hour: the same certificate
         again = c.read(c.post(c.path(f"message{c.count}")), key, cert)
         assert serial(again["pem"]) == serial(got["pem"])
+        # in another transaction the token is spent
+        content = c.path("router-1.csr")
+        other = c.read(c.post(c.message(content, key, cert)), key, cert)
+        assert other["status"] == "2", other
         # the token again, for another key
         other, own = c.self_signed("router-2")
         with open(c.path("router-1.cnf")) as f:
