@@ -20,6 +20,7 @@ int main(void)
 	suite_add_tcase(suite, test_p11());
 	suite_add_tcase(suite, test_vault());
 	suite_add_tcase(suite, test_p11_loss());
+	suite_add_tcase(suite, test_token_key());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -6,5 +6,6 @@
 TCase *test_p11(void);
 TCase *test_vault(void);
 TCase *test_p11_loss(void);
+TCase *test_token_key(void);
 
 #endif
