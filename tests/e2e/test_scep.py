@@ -11,6 +11,7 @@ import threading
 import urllib.parse
 
 from harness import Ca, need, run, serial, subject, wait_for
+from softhsm import PIN, Token
 
 FAIL = {"badAlg": "0", "badMessageCheck": "1", "badRequest": "2",
         "badCertId": "4"}
@@ -324,6 +325,33 @@ def test_get_cert(build):
         none = c.read(c.post(c.message(asked, key, cert, kind="21")), key,
                       cert)
         assert none["fail"] == FAIL["badCertId"], none
+
+
+def test_ra_key_in_a_token(build):
+    """Content keys are unwrapped by the token, answers signed by it."""
+    with Token() as token, Scep(build) as c:
+        key = os.path.join(c.home, "keys", "ra.key")
+        owner = os.stat(key)
+        run("softhsm2-util", "--import", key, "--token", token.label,
+            "--label", "ra", "--id", "02", "--pin", PIN)
+        token.give()
+        os.unlink(key)
+        pin = os.path.join(c.home, "keys", "hsm.pin")
+        with open(pin, "w") as f:
+            f.write(PIN + "\n")
+        os.chmod(pin, 0o600)
+        os.chown(pin, owner.st_uid, owner.st_gid)
+        with open(c.conf) as f:
+            text = f.read()
+        with open(c.conf, "w") as f:
+            f.write(text.replace(
+                "ra: { file: ra.key }",
+                'ra: { uri: "pkcs11:token=mica;object=ra", module: '
+                f"{token.module}, pin: hsm.pin }}", 1))
+        c.up()
+        _, _, got = c.enrol("router-1")
+        assert got["status"] == "0", got
+        c.verify(got["pem"])
 
 
 def test_get_crl(build):
