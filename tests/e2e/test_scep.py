@@ -327,6 +327,41 @@ def test_get_cert(build):
         assert none["fail"] == FAIL["badCertId"], none
 
 
+def test_certificate_of_the_maker_enrols(build):
+    """IEEE 802.1AR: the message is signed by the key that the maker certified,
+    for a request of another."""
+    with Scep(build) as c:
+        maker, ca_pem = c.self_signed("maker")
+        with open(c.conf) as f:
+            text = f.read()
+        with open(c.conf, "w") as f:
+            f.write(text.replace(
+                "  scep:\n", "  scep:\n    - { label: made, authority: "
+                "factory, profile: router, allow: [idevid], anchors: "
+                "[maker] }\n", 1) +
+                f"\ntrust: {{ maker: {{ certificates: {ca_pem} }} }}\n")
+        c.up()
+        old = c.key("made", "rsa2048")
+        csr, idevid = c.path("made.req"), c.path("made.pem")
+        run("openssl", "req", "-new", "-key", old, "-subj",
+            "/serialNumber=router-9", "-out", csr)
+        run("openssl", "x509", "-req", "-in", csr, "-CA", ca_pem, "-CAkey",
+            maker, "-days", "30", "-out", idevid)
+        content = c.request("router-9", c.key("own", "rsa2048"))
+        message = c.message(content, old, idevid)
+        got = c.read(c.post(message, "made"), old, idevid)
+        assert got["status"] == "0", got
+        assert subject(got["pem"]) == "CN=router-9"
+        # not where no anchor vouches
+        denied = c.read(c.post(message), old, idevid)
+        assert denied["status"] == "2", denied
+        # and not for another device
+        content = c.request("router-8", c.key("own8", "rsa2048"))
+        denied = c.read(c.post(c.message(content, old, idevid), "made"), old,
+                        idevid)
+        assert denied["status"] == "2", denied
+
+
 def test_ra_key_in_a_token(build):
     """Content keys are unwrapped by the token, answers signed by it."""
     with Token() as token, Scep(build) as c:
