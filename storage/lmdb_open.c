@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -112,22 +113,31 @@ static enum rc open_env(
 	return err == 0 ? RC_OK : open_rc(why, o->path, err);
 }
 
-/* RC_NOTFOUND: no schema here yet. */
-static enum rc check_schema(struct view *v, struct why *why)
+/* 0: no schema here yet. */
+static enum rc read_schema(struct view *v, uint32_t *version, struct why *why)
 {
 	struct key k = key_text("schema");
 	struct bytes value;
-	uint32_t version;
 	struct unpack u;
 
+	*version = 0;
 	if (!view_get(v, TREE_META, &k, &value))
-		return v->err == 0 ? RC_NOTFOUND : db_rc(why, v->err);
+		return v->err == 0 ? RC_OK : db_rc(why, v->err);
 	u = unpack_of(value);
-	version = unpack_u32(&u);
-	if (unpack_done(&u) && version == STORE_SCHEMA_VERSION)
+	*version = unpack_u32(&u);
+	if (unpack_done(&u) && *version >= 1 &&
+	        *version <= STORE_SCHEMA_VERSION)
 		return RC_OK;
 	return why_set(why, RC_CONFLICT,
 	        "the store has schema version %u, this program reads %u",
+	        (unsigned)*version, (unsigned)STORE_SCHEMA_VERSION);
+}
+
+static enum rc older(uint32_t version, struct why *why)
+{
+	return why_set(why, RC_CONFLICT,
+	        "the store has schema version %u, which micad brings to %u "
+	        "when it starts",
 	        (unsigned)version, (unsigned)STORE_SCHEMA_VERSION);
 }
 
@@ -146,25 +156,81 @@ static void write_schema(struct batch *b)
 
 	pack_u32(batch_record(b), STORE_SCHEMA_VERSION);
 	batch_put(b, TREE_META, &k);
-	batch_audit(b, "store.create", "", "", "");
 }
 
-/* The slot, and the schema where the store is new. */
+/* Version 1 had the shards' entries in the order of serials. */
+static void order_shards(struct batch *b)
+{
+	struct cert_key c;
+	struct rec_status s;
+	uint64_t listed;
+	struct walk w;
+	struct key k;
+
+	b->v.err = mdb_drop(b->v.txn, b->v.db->dbi[TREE_SHARD], 0);
+	walk_open(&w, &b->v, TREE_REVOKED, BYTES_NONE);
+	for (bool on = walk_from(&w, BYTES_NONE); on; on = walk_next(&w)) {
+		if (!key_read_listed(w.key, &c, &listed) ||
+		        !rec_status_unpack(w.value, &s)) {
+			view_broken(&b->v);
+			break;
+		}
+		if (s.shard == 0)
+			continue;
+		k = key_scope_listed(s.shard, &c, listed);
+		buf_add(batch_record(b), w.value);
+		batch_put(b, TREE_SHARD, &k);
+	}
+	walk_close(&w);
+}
+
+static void upgrade(struct batch *b, uint32_t version)
+{
+	char detail[64];
+
+	if (version < 2)
+		order_shards(b);
+	write_schema(b);
+	(void)snprintf(detail, sizeof(detail), "from=%u to=%u",
+	        (unsigned)version, (unsigned)STORE_SCHEMA_VERSION);
+	batch_audit(b, "store.upgrade", "", "", detail);
+}
+
+/* A store that is new, or of an earlier version, becomes one of this. */
+static enum rc enter_schema(struct batch *b, bool create, struct why *why)
+{
+	uint32_t version;
+	enum rc rc = read_schema(&b->v, &version, why);
+
+	if (rc != RC_OK)
+		return rc;
+	if (version == 0 && !create)
+		return why_set(why, RC_NOTFOUND, "the store is empty");
+	if (version == 0) {
+		write_schema(b);
+		batch_audit(b, "store.create", "", "", "");
+		return RC_OK;
+	}
+	if (!view_ledger(&b->v, &b->ledger))
+		view_broken(&b->v);
+	if (version == STORE_SCHEMA_VERSION)
+		return RC_OK;
+	if (!create)
+		return older(version, why);
+	upgrade(b, version);
+	return RC_OK;
+}
+
+/* The slot, and the schema. */
 static enum rc enter(struct batch *b, bool create, struct why *why)
 {
 	struct db *db = b->v.db;
 	struct rec_slot slot = { (uint32_t)getpid(), b->now_us };
-	enum rc rc = check_schema(&b->v, why);
+	enum rc rc = enter_schema(b, create, why);
 	struct key k;
 
-	if (rc == RC_NOTFOUND && create)
-		write_schema(b);
-	else if (rc == RC_NOTFOUND)
-		return why_set(why, rc, "the store is empty");
-	else if (rc != RC_OK)
+	if (rc != RC_OK)
 		return rc;
-	else if (!view_ledger(&b->v, &b->ledger))
-		view_broken(&b->v);
 	db->slot = ++b->ledger.slot;
 	if (b->now_us > b->ledger.clock_us)
 		b->ledger.clock_us = b->now_us;
@@ -206,6 +272,7 @@ static enum rc open_writable(struct db *db, bool create, struct why *why)
 static enum rc open_readonly(struct db *db, struct why *why)
 {
 	struct view v = { .db = db };
+	uint32_t version = 0;
 	enum rc rc;
 	int err;
 
@@ -218,7 +285,11 @@ static enum rc open_readonly(struct db *db, struct why *why)
 	else if (err != 0)
 		rc = open_rc(why, "opening the store", err);
 	else
-		rc = check_schema(&v, why);
+		rc = read_schema(&v, &version, why);
+	if (rc == RC_OK && version == 0)
+		rc = why_set(why, RC_NOTFOUND, "the store is empty");
+	else if (rc == RC_OK && version < STORE_SCHEMA_VERSION)
+		rc = older(version, why);
 	if (rc != RC_OK) {
 		mdb_txn_abort(v.txn);
 		return rc;

@@ -32,7 +32,7 @@
 #include "base/why.h"
 #include <stdatomic.h>
 
-#define STORE_SCHEMA_VERSION 1
+#define STORE_SCHEMA_VERSION 2
 #define STORE_SERIAL_BYTES 20   /* RFC 5280 section 4.1.2.2 */
 #define STORE_HASH_BYTES 32     /* SHA-256 */
 #define STORE_DEVICE_ID_MAX 128 /* bytes, printable ASCII */
@@ -61,8 +61,10 @@ struct store_opts {
 	struct metrics *metrics; /* may be NULL */
 };
 
-/* Open, and take a new slot (one durable write, here and not on the loop).
- * Open after exec, never across fork, once a process.
+/* Open, and take a new slot (one durable write, here and not on the loop). With
+ * create, a store of an earlier schema version becomes one of this in the same
+ * transaction, and the audit trail says so. Open after exec, never across fork,
+ * once a process.
  * Errors: RC_NOTFOUND (and create is off) RC_CONFLICT (another schema version)
  * RC_IO RC_NOMEM RC_PERMISSION. */
 MUST_CHECK enum rc store_open(struct store **out, const struct store_opts *o,

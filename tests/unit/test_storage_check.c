@@ -58,6 +58,52 @@ START_TEST(another_schema_version_is_refused)
 }
 END_TEST
 
+/* As version 1 had it: shards without the order of revocation. */
+static int put_schema_1(MDB_txn *txn, MDB_dbi dbi)
+{
+	static uint8_t version[] = { 0, 0, 0, 1 };
+	static uint8_t old[] = { 0, 0, 0, 1, 0, 2, 's' };
+	MDB_val key = { 6, "schema" }, val = { 4, version };
+	int err = mdb_put(txn, dbi, &key, &val, 0);
+
+	if (err == 0)
+		err = mdb_dbi_open(txn, "shard", 0, &dbi);
+	if (err == 0)
+		err = mdb_drop(txn, dbi, 0);
+	key = (MDB_val){ sizeof(old), old };
+	return err == 0 ? mdb_put(txn, dbi, &key, &val, 0) : err;
+}
+
+START_TEST(earlier_schema_version_is_carried_over)
+{
+	static const char *const names[] = { "unit-1", "unit-2", "unit-3" };
+	struct store_opts other = h.opts;
+	struct why why = WHY_NONE;
+	struct store_check_report r;
+	struct cert_key key;
+	struct help_issue i;
+
+	for (int n = 0; n < 3; n++) {
+		help_issue(&h, &i, names[n], 0, names[n]);
+		i.t1.shard = (uint16_t)n; /* 0: none */
+		key = i.t1.key;
+		ck_assert_int_eq(help_t1(&h, &i), RC_OK);
+		ck_assert_int_eq(help_t2(&h, &i), RC_OK);
+		ck_assert_int_eq(help_revoke(&h, &key), RC_OK);
+	}
+	tamper("meta", put_schema_1);
+	/* By who may make a store, and by nobody else. */
+	other.create = false;
+	ck_assert_int_eq(
+	        store_open(&h.store, &other, h.loop, &why), RC_CONFLICT);
+	ck_assert_ptr_nonnull(strstr(why.text, "version 1"));
+	help_open(&h);
+	r = help_close_and_check(&h);
+	ck_assert_uint_eq(r.faults, 0);
+	ck_assert_uint_eq(r.revoked, 3);
+}
+END_TEST
+
 static int delete_first(MDB_txn *txn, MDB_dbi dbi)
 {
 	MDB_cursor *cursor;
@@ -204,6 +250,7 @@ static Suite *suite(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, another_schema_version_is_refused);
+	tcase_add_test(tc, earlier_schema_version_is_carried_over);
 	tcase_add_loop_test(tc, check_finds_what_was_tampered_with, 0,
 	        sizeof(tampers) / sizeof(tampers[0]));
 	tcase_add_test(tc, check_counts_what_there_is);
