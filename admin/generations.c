@@ -61,7 +61,10 @@ static json_t *describe_uses(
 	return NULL;
 }
 
-static int add_crl(json_t *out, struct crl_plan *plan, const char *name)
+/* end_s: the last one of devices' certificates, of which the CRL, made before,
+ * may not know; it knows of the daemon's own. */
+static int add_crl(
+        json_t *out, struct crl_plan *plan, const char *name, int64_t end_s)
 {
 	struct crl_plan_row row;
 	int bad = 0;
@@ -77,16 +80,18 @@ static int add_crl(json_t *out, struct crl_plan *plan, const char *name)
 		if (row.crl->number != 0)
 			bad += json_object_set_new(out, "crl_next_update",
 			        describe_time_s(row.crl->next_update_s));
-		/* None of what it issued lives longer. */
-		if (row.crl->ends_s != 0)
-			bad += json_object_set_new(out, "last_end",
-			        describe_time_s(row.crl->ends_s));
+		if (row.crl->ends_s > end_s)
+			end_s = row.crl->ends_s;
 	}
+	/* None of what it issued lives longer. */
+	if (end_s != 0)
+		bad += json_object_set_new(
+		        out, "last_end", describe_time_s(end_s));
 	return bad;
 }
 
-static int add_configured(
-        json_t *out, const struct admin *a, const struct authority *x)
+static int add_configured(json_t *out, const struct admin *a,
+        const struct authority *x, int64_t end_s)
 {
 	const struct conf *conf = a->o.conf;
 	const struct conf_authority *c = x->conf;
@@ -110,7 +115,7 @@ static int add_configured(
 	if (next != NULL)
 		bad += json_object_set_new(
 		        out, "replaced_by", json_string(next->name));
-	return bad + add_crl(out, a->o.crls, c->name);
+	return bad + add_crl(out, a->o.crls, c->name, end_s);
 }
 
 static struct authority *configured(
@@ -146,7 +151,7 @@ static json_t *describe_generation(const struct admin *a,
 		        json_object_set_new(out, "revoked",
 		                describe_time_us(row->revoked_us));
 	if (bad == 0 && x != NULL)
-		bad = add_configured(out, a, x);
+		bad = add_configured(out, a, x, n->end_s);
 	if (bad == 0)
 		return out;
 	json_decref(out);

@@ -37,6 +37,8 @@ static void count(struct census *c, const struct rec_device_cert *r, bool first)
 	}
 	row = &c->op->rows[r->key.authority];
 	row->certs++;
+	if (r->not_after_s > row->end_s)
+		row->end_s = r->not_after_s;
 	if (!first)
 		return;
 	row->devices++;

@@ -609,6 +609,7 @@ struct store_census_row {
 	uint64_t devices; /* whose newest valid certificate is of it */
 	uint64_t recent;  /* of these, that one was begun since since_us */
 	uint64_t certs;   /* valid ones of devices */
+	int64_t end_s;    /* the last notAfter of these; 0: there are none */
 };
 struct store_census {
 	struct store_op op;

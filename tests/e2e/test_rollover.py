@@ -190,6 +190,11 @@ def test_from_one_generation_to_the_next(build):
         p = c.mica("authority", "plan", OLD, check=False)
         assert p.returncode == 1 and "roll factory" in p.stderr, p.stderr
         assert generations(c)[OLD][:3] == ("issuing", 1, 1)
+        # No CRL was made since, and its last end is known all the same.
+        ends = run("openssl", "x509", "-in", before[1], "-noout", "-enddate",
+                   "-dateopt", "iso_8601").stdout[len("notAfter="):].strip()
+        rows = c.json("authority", "list")["authorities"]
+        assert rows[0]["last_end"] >= ends.replace(" ", "T"), (rows, ends)
 
         # The ceremony: same name, another key, and both say so.
         lines = roll(c)

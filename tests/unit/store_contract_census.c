@@ -54,10 +54,12 @@ START_TEST(census_counts_a_device_by_its_newest_valid_certificate)
 	ck_assert_uint_eq(rows[new].devices, 1);
 	ck_assert_uint_eq(rows[new].recent, 1);
 	ck_assert_uint_eq(rows[new].certs, 1);
+	ck_assert_int_gt(rows[new].end_s, since_us / 1000000);
 	ck_assert_int_eq(help_revoke(h, &newest), RC_OK);
 	(void)count(since_us);
 	ck_assert_uint_eq(rows[old].devices, 3);
 	ck_assert_uint_eq(rows[new].devices, 0);
+	ck_assert_int_eq(rows[new].end_s, 0);
 	clock_set_shift_s(INT64_C(200) * 365 * 86400);
 	(void)count(since_us);
 	clock_set_shift_s(0);
