@@ -1,5 +1,7 @@
 #include "ca/generations.h"
 
+#include "ca/certs_only.h"
+
 #include <string.h>
 
 bool generation_continues(const struct conf_authority *a, const char *name)
@@ -77,4 +79,22 @@ enum rc generations_certs(struct bytes certs[GENERATIONS_CERTS_MAX], size_t *n,
 	}
 	*n = l.n;
 	return l.full ? RC_TOOBIG : RC_OK;
+}
+
+const struct authority *generations_next(struct authorities *all,
+        const struct conf *conf, const struct authority *a, int64_t now_s)
+{
+	const struct conf_authority *newest = generation_newest(conf, a->conf);
+	const struct authority *next = authorities_find(all, newest->name);
+
+	return next != NULL && next != a && is_good(next, now_s) ? next : NULL;
+}
+
+enum rc generations_put_next(struct buf *out, const struct authority *next)
+{
+	struct bytes certs[GENERATIONS_CERTS_MAX];
+	struct list l = { .certs = certs };
+
+	add_with_chain(&l, next);
+	return l.full ? RC_TOOBIG : certs_only_put(out, certs, l.n);
 }

@@ -15,6 +15,16 @@ bool generation_continues(const struct conf_authority *a, const char *name);
 const struct conf_authority *generation_newest(
         const struct conf *c, const struct conf_authority *a);
 
+/* The newest of the line that a is of, when that is another: who is to issue
+ * after it. NULL: a is the newest, or that one is revoked or has expired by
+ * now_s (0: the latter is not asked). */
+const struct authority *generations_next(struct authorities *all,
+        const struct conf *conf, const struct authority *a, int64_t now_s);
+/* Append what SCEP tells of next (RFC 8894 section 4.7.1), certs-only CMS: it
+ * and what stands above it, and so always the same. RC_TOOBIG RC_NOMEM */
+MUST_CHECK enum rc generations_put_next(
+        struct buf *out, const struct authority *next);
+
 /* What a client of a is given (RFC 7030 section 4.1.3, RFC 4210 section 4.4): a
  * and what stands above it, issuer first; then the other generations, newest
  * first, each with what stands above it; then the cross certificates; nothing

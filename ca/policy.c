@@ -1,5 +1,7 @@
 #include "ca/policy.h"
+#include "ca/certs_only.h"
 #include "ca/digest.h"
+#include "ca/generations.h"
 #include "ca/profile_parts.h"
 #include "ca/san_write.h"
 #include "der/alg.h"
@@ -38,6 +40,7 @@ struct one_policy {
 	struct tbs_policy responder; /* of responder_key; "": has none */
 	char responder_key[PROTO_KEY_NAME_MAX + 1];
 	struct tbs_policy ra; /* of its registration authority, if any */
+	uint8_t next_ca[DIGEST_SHA256_BYTES]; /* what that tells of it */
 };
 
 struct policy_set {
@@ -331,10 +334,28 @@ static enum rc one_compile(struct one_policy *o, const struct authority *a,
 	return rc;
 }
 
-/* It decrypts requests and signs answers, and certifies nothing. */
-static void add_ra(
-        struct policy_set *s, struct one_policy *o, const struct authority *a)
+static enum rc hash_next(
+        uint8_t hash[DIGEST_SHA256_BYTES], const struct authority *next)
 {
+	struct buf text = BUF_INIT(CERTS_ONLY_MAX_BYTES);
+	struct digest *d = NULL;
+	enum rc rc = generations_put_next(&text, next);
+
+	if (rc == RC_OK)
+		rc = digest_new(&d);
+	if (rc == RC_OK)
+		rc = digest_sha256(d, buf_bytes(&text), hash);
+	digest_free(d);
+	buf_free(&text);
+	return rc;
+}
+
+/* It decrypts requests and signs answers, and certifies nothing. */
+static enum rc add_ra(struct policy_set *s, struct one_policy *o,
+        const struct authority *a, const struct authority *next)
+{
+	enum rc rc = RC_OK;
+
 	o->ra = (struct tbs_policy){
 		.purposes = SIGNER_RA_PURPOSES,
 		.issuer = a->subject,
@@ -342,16 +363,18 @@ static void add_ra(
 		.not_after_s = a->not_after_s,
 		.sig_alg = alg_bytes(ALG_RSA_SHA256),
 	};
+	if (next != NULL) {
+		rc = hash_next(o->next_ca, next);
+		o->ra.next_ca = BYTES_ARRAY(o->next_ca);
+	}
 	s->items[s->n_items++] =
 	        (struct proto_policy_item){ a->conf->ra_key->name, &o->ra };
+	return rc;
 }
 
 static void add_items(struct policy_set *s, const struct authority *a)
 {
 	struct one_policy *o = &s->list[s->n - 1];
-
-	if (a->conf->ra_key != NULL)
-		add_ra(s, o, a);
 
 	s->items[s->n_items++] =
 	        (struct proto_policy_item){ a->conf->key->name, &o->policy };
@@ -399,6 +422,9 @@ enum rc policy_compile(struct policy_set **out, const struct conf *conf,
 
 		s->n = i + 1;
 		rc = one_compile(&s->list[i], one, p, why);
+		if (rc == RC_OK && one->conf->ra_key != NULL)
+			rc = add_ra(s, &s->list[i], one,
+			        generations_next(a, conf, one, 0));
 		add_items(s, one);
 	}
 	for (i = 0; i < conf->n_code && rc == RC_OK; i++)

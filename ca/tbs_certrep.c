@@ -23,6 +23,7 @@ enum {
 	SEEN_FAIL_TEXT = 1 << 8,
 };
 #define SEEN_ALWAYS (SEEN_FAIL_INFO - 1)
+#define SEEN_NEXT_CA (SEEN_CONTENT_TYPE | SEEN_MESSAGE_DIGEST)
 
 struct certrep_view {
 	unsigned seen;
@@ -126,7 +127,17 @@ static enum rc check_status(const struct certrep_view *v, struct why *why)
 	return RC_OK;
 }
 
-enum rc tbs_check_certrep(struct bytes tbs, struct why *why)
+/* Section 4.7.1 */
+static enum rc check_next_ca(const struct tbs_policy *p,
+        const struct certrep_view *v, struct why *why)
+{
+	return bytes_eq(v->digest, p->next_ca)
+	        ? RC_OK
+	        : DENIED(why, "messageDigest is not the next CA's");
+}
+
+enum rc tbs_check_certrep(
+        const struct tbs_policy *p, struct bytes tbs, struct why *why)
 {
 	struct certrep_view v = { .seen = 0 };
 	struct der set;
@@ -140,12 +151,14 @@ enum rc tbs_check_certrep(struct bytes tbs, struct why *why)
 		rc = read_attr(&v, &set, why);
 	if (rc)
 		return rc;
-	if ((v.seen & SEEN_ALWAYS) != SEEN_ALWAYS)
+	if (v.seen != SEEN_NEXT_CA && (v.seen & SEEN_ALWAYS) != SEEN_ALWAYS)
 		return DENIED(why, "signedAttrs: an attribute is missing");
 	if (!oid_is(v.content_type, OID_PKCS7_DATA))
 		return DENIED(why, "contentType is not id-data");
 	if (v.digest.n != MESSAGE_DIGEST_BYTES)
 		return DENIED(why, "messageDigest: not of SHA-256's length");
+	if (v.seen == SEEN_NEXT_CA)
+		return check_next_ca(p, &v, why);
 	if (!bytes_eq_str(v.type, "3"))
 		return DENIED(why, "messageType is not CertRep");
 	return check_status(&v, why);

@@ -176,6 +176,9 @@ struct tbs_policy {
 	size_t n_shapes;
 	struct tbs_crl_rule crl;   /* with SIGNER_CRL; else empty */
 	struct tbs_ocsp_rule ocsp; /* with SIGNER_OCSP; else empty */
+	/* With SIGNER_CERTREP: SHA-256 of what it tells of the next CA; empty:
+	 * nothing. */
+	struct bytes next_ca;
 };
 
 /* Append the policy's packed form (base/pack.h). A failure stays in b. */
@@ -251,9 +254,13 @@ MUST_CHECK enum rc tbs_check_code(const struct tbs_policy *p, struct bytes tbs,
  * in DER's order, of contentType id-data, messageDigest (SHA-256), messageType
  * CertRep, pkiStatus, transactionID, senderNonce and recipientNonce, with
  * failInfo and maybe failInfoText where the status is FAILURE, and no others.
- * So nothing else that is ever signed passes for one.
+ * So nothing else that is ever signed passes for one. Or else of the answer to
+ * GetNextCACert (section 4.7.1): contentType and messageDigest alone, and that
+ * is the policy's next_ca: whom devices are to trust next is not for those who
+ * answer them to say.
  * Errors: RC_DENIED; RC_MALFORMED RC_TOOBIG RC_UNSUPPORTED. */
-MUST_CHECK enum rc tbs_check_certrep(struct bytes tbs, struct why *why);
+MUST_CHECK enum rc tbs_check_certrep(
+        const struct tbs_policy *p, struct bytes tbs, struct why *why);
 
 /* A content key to be decrypted is asked for as a SEQUENCE of the octets that
  * it has, 16, 24 or 32, and the OCTET STRING that is encrypted.

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POLICY_FORMAT 4
+#define POLICY_FORMAT 5
 #define SHA1_BYTES 20
 #define SHA256_BYTES 32
 #define KEY_USAGE_BITS 9 /* RFC 5280 4.2.1.3 */
@@ -102,6 +102,7 @@ void tbs_policy_pack(struct buf *b, const struct tbs_policy *p)
 	pack_bytes(b, p->ocsp.name_sha256);
 	pack_bytes(b, p->ocsp.key_sha256);
 	pack_u64(b, (uint64_t)p->ocsp.max_s);
+	pack_bytes(b, p->next_ca);
 }
 
 static bool read_bool(struct unpack *u)
@@ -306,8 +307,10 @@ static bool is_code(const struct tbs_policy *p)
 /* One of its purposes: then both, and nothing beside. */
 static bool ra_is_sound(const struct tbs_policy *p)
 {
-	return (p->purposes & SIGNER_RA_PURPOSES) == 0 ||
-	        (p->purposes == SIGNER_RA_PURPOSES && p->n_shapes == 0);
+	if ((p->purposes & SIGNER_RA_PURPOSES) == 0)
+		return p->next_ca.n == 0;
+	return p->purposes == SIGNER_RA_PURPOSES && p->n_shapes == 0 &&
+	        (p->next_ca.n == 0 || p->next_ca.n == SHA256_BYTES);
 }
 
 /* A policy has the rule of a purpose exactly when it has the purpose. */
@@ -337,6 +340,7 @@ static void read_rules(struct unpack *u, struct tbs_policy *p)
 	p->ocsp.name_sha256 = unpack_bytes(u);
 	p->ocsp.key_sha256 = unpack_bytes(u);
 	p->ocsp.max_s = (int64_t)unpack_u64(u);
+	p->next_ca = unpack_bytes(u);
 	if (!rules_are_sound(p))
 		u->failed = true;
 }

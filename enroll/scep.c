@@ -73,6 +73,7 @@ void ra_unref(struct ra *ra)
 		return;
 	buf_free(&ra->cert);
 	buf_free(&ra->answer);
+	buf_free(&ra->next);
 	free(ra);
 }
 
@@ -106,6 +107,7 @@ static enum rc ra_new(struct ra **out, const struct authority *a,
 	ra->key_name = a->conf->ra_key->name;
 	ra->cert = BUF_INIT(CERT_MAX_BYTES);
 	ra->answer = BUF_INIT(CERTS_ONLY_MAX_BYTES);
+	ra->next = BUF_INIT(CERTS_ONLY_MAX_BYTES);
 	buf_add(&ra->cert, cert);
 	rc = ra->cert.failed;
 	if (rc == RC_OK)
@@ -204,7 +206,8 @@ static const struct scep_label *label_find(
 	return NULL;
 }
 
-static void answer_caps(struct http_req *req, const struct scep_label *l)
+static void answer_caps(
+        const struct scep *s, struct http_req *req, const struct scep_label *l)
 {
 	const struct http_header type = { "Content-Type", CAPS_TYPE };
 	struct buf text = BUF_INIT(256);
@@ -216,6 +219,8 @@ static void answer_caps(struct http_req *req, const struct scep_label *l)
 	        "SHA-384\nSHA-512\n");
 	if (l->conf->allow & CONF_ALLOW_RENEWAL)
 		buf_add_str(&text, "Renewal\n");
+	if (scep_next_ca(s, l) != NULL)
+		buf_add_str(&text, "GetNextCACert\n");
 	if (l->legacy.sha1)
 		buf_add_str(&text, "SHA-1\n");
 	if (l->legacy.des3)
@@ -243,6 +248,15 @@ static void answer_certs(
 		refuse_without_ra(s, req);
 	else
 		http_answer(req, 200, &type, 1, buf_bytes(&l->ra->answer));
+}
+
+static void answer_next(
+        struct scep *s, struct http_req *req, const struct scep_label *l)
+{
+	if (l->ra == NULL)
+		refuse_without_ra(s, req);
+	else
+		scep_answer_next(s, req, l);
 }
 
 static void operate(struct scep *s, struct http_req *req,
@@ -302,9 +316,11 @@ static void on_get(void *ctx, struct http_req *req)
 	if (label == NULL)
 		answer_plain(req, 404, http_status_text(404));
 	else if (is_operation(req, "GetCACaps"))
-		answer_caps(req, label);
+		answer_caps(s, req, label);
 	else if (is_operation(req, "GetCACert"))
 		answer_certs(s, req, label);
+	else if (is_operation(req, "GetNextCACert"))
+		answer_next(s, req, label);
 	else if (is_operation(req, "PKIOperation"))
 		operate_by_get(s, req, label);
 	else

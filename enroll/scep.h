@@ -1,5 +1,5 @@
 /* enroll/scep.h - SCEP over plain HTTP (RFC 8894), for devices with RSA keys
- * that speak nothing else: GetCACaps, GetCACert, and PKIOperation with PKCSReq,
+ * that speak nothing else: GetCACaps, GetCACert, GetNextCACert, and PKIOperation with PKCSReq,
  * RenewalReq, GetCert and GetCRL, by GET and POST. Reads and answers; whether
  * somebody may have a certificate is enroll/authorize.h's to say, and how one
  * is made is ca/issuer.h's. The registration authority's key is the signer's.

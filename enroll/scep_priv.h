@@ -16,6 +16,7 @@ struct ra {
 	struct cert parsed;
 	struct scep_ra view;  /* borrowed from both */
 	struct buf answer;    /* of GetCACert */
+	struct buf next;      /* of GetNextCACert; empty: not signed yet */
 	const char *key_name; /* the signer's */
 };
 struct ra *ra_ref(struct ra *ra);
@@ -52,6 +53,13 @@ void scep_refused(const struct scep *s, const struct http_req *req,
         const struct scep_refusal *r, char text[SCEP_REFUSAL_TEXT_BYTES]);
 void scep_refuse_plain(const struct scep *s, struct http_req *req,
         const struct scep_refusal *r);
+
+/* GetNextCACert. Who replaces the label's authority; NULL: nobody does. */
+const struct authority *scep_next_ca(
+        const struct scep *s, const struct scep_label *l);
+/* The label has an RA's certificate. Answers req, now or later. */
+void scep_answer_next(
+        struct scep *s, struct http_req *req, const struct scep_label *l);
 
 /* One PKIOperation: answers req, now or later. */
 void scep_exchange(struct scep *s, struct http_req *req,

@@ -436,7 +436,7 @@ static enum rc check_policy(struct rules *r, const struct tbs_policy *p,
 	case SIGNER_CODE:
 		return check_code(p, q, why);
 	case SIGNER_CERTREP:
-		return tbs_check_certrep(q->tbs, why);
+		return tbs_check_certrep(p, q->tbs, why);
 	case SIGNER_DECRYPT:
 		return check_decrypt(q, why);
 	default:

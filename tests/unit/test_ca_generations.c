@@ -147,6 +147,24 @@ START_TEST(clients_are_not_given_what_ended_or_was_revoked)
 }
 END_TEST
 
+START_TEST(next_is_the_newest_unless_it_is_revoked_or_over)
+{
+	int64_t end_s = WORLD_NOW_S + WORLD_CA_DAYS * INT64_C(86400);
+	struct authority *old, *new;
+	struct why why = WHY_NONE;
+
+	ck_assert_int_eq(open_all(&why), RC_OK);
+	old = authorities_find(all, "old");
+	new = authorities_find(all, "new");
+	ck_assert_ptr_eq(generations_next(all, conf, old, WORLD_NOW_S), new);
+	ck_assert_ptr_eq(generations_next(all, conf, old, 0), new);
+	ck_assert_ptr_null(generations_next(all, conf, new, WORLD_NOW_S));
+	ck_assert_ptr_null(generations_next(all, conf, old, end_s));
+	new->state = AUTHORITY_REVOKED;
+	ck_assert_ptr_null(generations_next(all, conf, old, 0));
+}
+END_TEST
+
 START_TEST(generations_stand_in_a_line)
 {
 	const struct conf_authority *old, *new;
@@ -198,6 +216,7 @@ TCase *test_ca_generations(void)
 	tcase_add_test(t,
 	        clients_are_given_all_generations_their_own_first_nothing_twice);
 	tcase_add_test(t, clients_are_not_given_what_ended_or_was_revoked);
+	tcase_add_test(t, next_is_the_newest_unless_it_is_revoked_or_over);
 	tcase_add_test(t, generations_stand_in_a_line);
 	tcase_add_loop_test(
 	        t, cross_certificates_are_of_the_two_generations, 0, CROSSES);

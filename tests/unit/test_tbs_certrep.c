@@ -77,6 +77,43 @@ static void put(struct buf *out, const struct spec *s)
 		buf_free(&values[i]);
 }
 
+/* What is told of the next CA, by its digest, and by another. */
+static void next_ca(struct spec *s)
+{
+	static const uint8_t digest[32] = { 1 };
+
+	s->n = 0;
+	add(s, OID_CONTENT_TYPE, DER_OID, oid_bytes(OID_PKCS7_DATA));
+	add(s, OID_MESSAGE_DIGEST, DER_OCTET_STRING, BYTES_ARRAY(digest));
+}
+static void other_next_ca(struct spec *s)
+{
+	static const uint8_t digest[32] = { 2 };
+
+	next_ca(s);
+	s->list[1].value = BYTES_ARRAY(digest);
+}
+static void next_ca_short(struct spec *s)
+{
+	next_ca(s);
+	s->list[1].value.n = 20;
+}
+static void next_ca_of_other_content(struct spec *s)
+{
+	next_ca(s);
+	s->list[0].value = oid_bytes(OID_CT_TST_INFO);
+}
+static void next_ca_signing_time(struct spec *s)
+{
+	next_ca(s);
+	add(s, OID_SIGNING_TIME, DER_UTC_TIME, BYTES_LIT("260101000000Z"));
+}
+static void next_ca_nonce(struct spec *s)
+{
+	next_ca(s);
+	add(s, OID_SCEP_SENDER_NONCE, DER_OCTET_STRING, BYTES_LIT("1"));
+}
+
 static void same(struct spec *s)
 {
 	(void)s;
@@ -181,7 +218,30 @@ static const struct {
 	{ "a code signature's attribute", code, RC_DENIED },
 	{ "an empty nonce", nonce_empty, RC_DENIED },
 	{ "an attribute twice", twice, RC_MALFORMED },
+	{ "the next CA", next_ca, RC_OK },
+	{ "another next CA", other_next_ca, RC_DENIED },
+	{ "next CA, SHA-1", next_ca_short, RC_DENIED },
+	{ "next CA, a time-stamp", next_ca_of_other_content, RC_DENIED },
+	{ "next CA, signingTime", next_ca_signing_time, RC_DENIED },
+	{ "next CA, a nonce", next_ca_nonce, RC_DENIED },
 };
+
+static const uint8_t NEXT_CA[32] = { 1 };
+static const struct tbs_policy knows_next = { .next_ca = { NEXT_CA, 32 } };
+static const struct tbs_policy knows_none = { .next_ca = { NULL, 0 } };
+
+START_TEST(next_ca_is_told_where_the_policy_has_one)
+{
+	struct buf tbs = BUF_INIT(4096);
+	struct spec s;
+
+	next_ca(&s);
+	put(&tbs, &s);
+	ck_assert_int_eq(tbs_check_certrep(&knows_none, buf_bytes(&tbs), NULL),
+	        RC_DENIED);
+	buf_free(&tbs);
+}
+END_TEST
 
 START_TEST(certrep_row_is_judged)
 {
@@ -193,7 +253,7 @@ START_TEST(certrep_row_is_judged)
 	spec_init(&s);
 	rows[_i].change(&s);
 	put(&tbs, &s);
-	rc = tbs_check_certrep(buf_bytes(&tbs), &why);
+	rc = tbs_check_certrep(&knows_next, buf_bytes(&tbs), &why);
 	ck_assert_msg(rc == rows[_i].rc, "%s: %s", rows[_i].name, why.text);
 	buf_free(&tbs);
 }
@@ -208,8 +268,9 @@ START_TEST(certrep_that_is_cut_short_is_refused)
 	spec_init(&s);
 	put(&tbs, &s);
 	for (size_t n = 0; n < tbs.n; n++)
-		ck_assert_int_ne(
-		        tbs_check_certrep(bytes_of(tbs.p, n), &why), RC_OK);
+		ck_assert_int_ne(tbs_check_certrep(
+		                         &knows_next, bytes_of(tbs.p, n), &why),
+		        RC_OK);
 	buf_free(&tbs);
 }
 END_TEST
@@ -249,12 +310,17 @@ START_TEST(ra_policy_has_no_other_purpose)
 {
 	static const struct {
 		uint32_t purposes;
+		size_t next_ca; /* octets of */
 		enum rc rc;
 	} sets[] = {
-		{ SIGNER_RA_PURPOSES, RC_OK },
-		{ SIGNER_PURPOSE_BIT(SIGNER_DECRYPT), RC_MALFORMED },
-		{ SIGNER_PURPOSE_BIT(SIGNER_CERTREP), RC_MALFORMED },
-		{ SIGNER_RA_PURPOSES | SIGNER_PURPOSE_BIT(SIGNER_CERT),
+		{ SIGNER_RA_PURPOSES, 0, RC_OK },
+		{ SIGNER_RA_PURPOSES, 32, RC_OK },
+		{ SIGNER_RA_PURPOSES, 20, RC_MALFORMED },
+		{ SIGNER_PURPOSE_BIT(SIGNER_CERT), 0, RC_OK },
+		{ SIGNER_PURPOSE_BIT(SIGNER_CERT), 32, RC_MALFORMED },
+		{ SIGNER_PURPOSE_BIT(SIGNER_DECRYPT), 0, RC_MALFORMED },
+		{ SIGNER_PURPOSE_BIT(SIGNER_CERTREP), 0, RC_MALFORMED },
+		{ SIGNER_RA_PURPOSES | SIGNER_PURPOSE_BIT(SIGNER_CERT), 0,
 		        RC_MALFORMED },
 	};
 	struct buf issuer = BUF_INIT(1024);
@@ -265,6 +331,7 @@ START_TEST(ra_policy_has_no_other_purpose)
 		struct tbs_policy *out = NULL;
 		struct buf packed = BUF_INIT(4096);
 
+		p.next_ca = bytes_of(NEXT_CA, sets[i].next_ca);
 		tbs_policy_pack(&packed, &p);
 		ck_assert_int_eq(
 		        tbs_policy_unpack(&out, buf_bytes(&packed), NULL),
@@ -469,6 +536,7 @@ TCase *test_tbs_certrep(void)
 {
 	TCase *c = tcase_create("tbs_certrep");
 
+	tcase_add_test(c, next_ca_is_told_where_the_policy_has_one);
 	tcase_add_loop_test(
 	        c, certrep_row_is_judged, 0, sizeof(rows) / sizeof(*rows));
 	tcase_add_test(c, certrep_that_is_cut_short_is_refused);

@@ -139,7 +139,7 @@ START_TEST(tbs_policy_refuses_a_count_past_its_limit)
 	struct buf packed = BUF_INIT(4096);
 	struct tbs_policy *out = NULL;
 
-	pack_u8(&packed, 4);
+	pack_u8(&packed, 5);
 	pack_u32(&packed, 2);
 	pack_bytes(&packed, BYTES_LIT("\x30\x00"));
 	pack_u64(&packed, 0);
