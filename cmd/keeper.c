@@ -42,7 +42,8 @@ struct keeper {
 	unsigned n_slots;
 	bool abandoning;
 	bool up;
-	bool serving; /* admin API and metrics */
+	bool serving;   /* admin API and metrics */
+	bool succeeded; /* by another keeper, which serves */
 	bool draining;
 	bool flushed; /* what was refused until the end is in the audit trail */
 	bool floor_told;
@@ -220,7 +221,7 @@ static void start_serving(struct keeper *k)
 	struct why why = WHY_NONE;
 	enum rc rc = RC_OK;
 
-	if (k->serving || k->draining)
+	if (k->serving || k->succeeded || k->draining)
 		return;
 	k->serving = true;
 	rc = open_listener(k, CHILD_FD_ADMIN, admin_routes(k->admin), &why);
@@ -231,6 +232,15 @@ static void start_serving(struct keeper *k)
 		return;
 	log_event(LOG_ERROR, "keeper.failed", "why", why.text, NULL);
 	loop_stop(k->r.loop);
+}
+
+/* By a configuration that is no longer in force nobody may be answered, however
+ * long the old workers take to end. */
+static void stop_serving(struct keeper *k)
+{
+	k->succeeded = true;
+	if (k->serving && !k->draining)
+		http_server_drain(k->http, NULL, NULL);
 }
 
 static void processes(struct keeper *k, struct bytes body)
@@ -284,6 +294,9 @@ static void on_control(void *ctx, const struct ipc_msg *msg)
 		break;
 	case CONTROL_SIGNER_KEYS:
 		signer_keys(k, msg->body);
+		break;
+	case CONTROL_SUCCEEDED:
+		stop_serving(k);
 		break;
 	case CONTROL_PROCESSES:
 		processes(k, msg->body);

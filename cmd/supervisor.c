@@ -207,6 +207,10 @@ void supervisor_generation_up(struct supervisor *s, struct generation *g)
 		s->next = NULL;
 		supervisor_change_log(s, g->conf);
 		loop_timer_set_ms(s->deadline, DRAIN_S * 1000);
+		/* It stays for what its workers have yet to say. */
+		if (process_send(&s->old->keeper, CONTROL_SUCCEEDED,
+		            BYTES_NONE) != RC_OK)
+			log_event(LOG_WARN, "keeper.unreachable", NULL);
 		generation_leave(s->old);
 	}
 	supervisor_tell_processes(s);

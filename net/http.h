@@ -73,7 +73,8 @@ MUST_CHECK enum rc http_server_listen(
 
 /* Stop accepting, close idle connections, finish what is in flight with
  * `Connection: close`; then call done(ctx) once, from the loop. Who cannot
- * wait for that calls http_server_free(). */
+ * wait for that calls http_server_free(). done may be NULL, for who says by a
+ * second call what is to be done then. */
 void http_server_drain(struct http_server *srv, loop_fn *done, void *ctx);
 unsigned http_server_connections(const struct http_server *srv);
 

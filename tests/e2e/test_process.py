@@ -146,10 +146,33 @@ def test_sighup_overtakes_one_that_waits_for_a_certificate(build):
         c.process.send_signal(signal.SIGHUP)
         wait_for("the hand-over", lambda: "reload.done" in c.log(), 20)
         assert "reload.overtaken" in c.log()
-        # The old keeper answers, too, until it is gone.
         wait_for("the new workers",
                  lambda: not set(c.pids("worker")) & set(before), 40)
         c.device("after")
+
+
+def test_the_old_keeper_answers_nobody_while_its_workers_finish(build):
+    """Or what the old configuration allowed would be allowed on."""
+    with ca(build) as c:
+        keeper = c.pids("keeper")
+        # A request that takes its time holds the old worker up.
+        slow = [tls(c.est) for _ in range(4)]
+        for s in slow:
+            s.sendall(b"POST /.well-known/est/line1/simpleenroll HTTP/1.1\r\n"
+                      b"Host: x\r\nContent-Length: 100\r\n\r\nMII")
+        with open(c.conf, "a") as f:
+            f.write("\napprovals: 2\n")
+        c.process.send_signal(signal.SIGHUP)
+        wait_for("the hand-over", lambda: "reload.done" in c.log(), 20)
+        for _ in range(20):
+            p = c.mica("authority", "revoke", "factory", "--reason",
+                       "superseded", check=False)
+            assert p.returncode == 4, (p.returncode, p.stdout, p.stderr)
+        assert os.path.exists(f"/proc/{keeper[0]}"), "it had to wait"
+        for s in slow:
+            s.close()
+        wait_for("the end of the old one",
+                 lambda: not os.path.exists(f"/proc/{keeper[0]}"), 40)
 
 
 def test_sighup_with_a_mistake_changes_nothing(build):
