@@ -404,7 +404,8 @@ keys:
     module: {c.token_there.module}
     pin: hsm.pin
 """, 1))
-            c.mica("key", "create", NEW)
+            c.mica("key", "create", NEW, "--transcript",
+                   c.path(NEW + ".key.transcript"))
             c.token_there.give()
             enter(c, roll(c))
             new = os.path.join(c.home, "ca", NEW + ".pem")
