@@ -146,6 +146,10 @@ static enum rc fill(struct gate *g, const struct call *c,
 	if (strlen(want->object) > STORE_NAME_MAX)
 		return why_set(why, RC_TOOBIG, "object: over %d bytes",
 		        STORE_NAME_MAX);
+	/* It is shown on the other one's terminal, who goes by it. */
+	if (!text_is_print(bytes_str(want->object)))
+		return why_set(
+		        why, RC_MALFORMED, "object: want printable characters");
 	rc = check_action(c, action_of(want->action), why);
 	if (rc != RC_OK)
 		return rc;

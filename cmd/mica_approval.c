@@ -57,7 +57,9 @@ static void name_user(json_t *row, const char *key)
 static void make_readable(json_t *row)
 {
 	const json_t *parameters = json_object_get(row, "parameters");
-	char *text = json_dumps(parameters, JSON_COMPACT | JSON_SORT_KEYS);
+	/* Nothing that a terminal would act on, or show in another order. */
+	char *text = json_dumps(
+	        parameters, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII);
 
 	name_user(row, "asked_by");
 	name_user(row, "decided_by");

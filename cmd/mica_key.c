@@ -33,15 +33,22 @@ static enum rc find(struct cli *cli, struct key_conf *key, struct why *why)
 		        "keys.%s is in a file; a token's wants uri, module "
 		        "and pin",
 		        cli->args[0]);
+	/* RFC 7512 section 2.4: a PIN or a module. Neither has a place there,
+	 * and a request for approval would show it. */
+	if (rc == RC_OK && strchr(key->key, '?') != NULL)
+		rc = why_set(why, RC_MALFORMED,
+		        "the URI has a part behind `?': see --pin-file and "
+		        "--module");
 	return rc;
 }
 
+/* In full: a token is what its URI says, in that module. */
 static enum cli_exit approve(
         struct cli *cli, const struct key_conf *key, const char *type)
 {
 	return cli_approve(cli, "key.create", cli->args[0],
-	        json_pack("{s:s%, s:s, s:b}", "uri", key->key,
-	                strnlen(key->key, 256), "type", type, "decrypt",
+	        json_pack("{s:s, s:s, s:s, s:b}", "uri", key->key, "module",
+	                key->module, "type", type, "decrypt",
 	                cli_given(cli, OPT_DECRYPT)));
 }
 

@@ -29,6 +29,17 @@ def private_keys(token):
     return found
 
 
+def test_a_pin_in_the_uri_goes_nowhere(build):
+    """Neither to the token nor, for an approval, on record."""
+    with Token() as t, tempfile.TemporaryDirectory() as folder:
+        p = run(os.path.join(build, "mica"), "key", "create", "k", "--uri",
+                t.uri("k") + "?pin-value=2468", "--module", t.module,
+                "--pin-file", t.pin, check=False, cwd=folder)
+        assert p.returncode == 1 and "--pin-file" in p.stderr, p.stderr
+        assert "2468" not in p.stdout + p.stderr
+        assert private_keys(t) == {}
+
+
 def test_keys_are_made_inside_and_cannot_leave(build):
     with Token() as t, tempfile.TemporaryDirectory() as folder:
         for kind in KINDS:

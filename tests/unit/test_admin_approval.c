@@ -149,6 +149,21 @@ START_TEST(what_the_daemon_does_is_not_asked_for_here)
 }
 END_TEST
 
+START_TEST(what_is_asked_for_cannot_play_with_a_terminal)
+{
+	static const char tricky[] =
+	        "{\"action\":\"key.create\",\"object\":\"a\\u001b[2Kb\","
+	        "\"parameters\":{}}";
+	static const char turned[] =
+	        "{\"action\":\"key.create\",\"object\":\"a\\u202eb\","
+	        "\"parameters\":{}}";
+
+	need_two();
+	ck_assert_uint_eq(post(ADMIN_UID_ADMIN, "/v1/approvals", tricky), 400);
+	ck_assert_uint_eq(post(ADMIN_UID_ADMIN, "/v1/approvals", turned), 400);
+}
+END_TEST
+
 /* --- an authority is revoked */
 
 #define REVOKE_PATH "/v1/authorities/factory/revoke"
@@ -208,4 +223,5 @@ void admin_test_approvals(TCase *tc)
 	tcase_add_test(tc, authority_is_revoked_once_two_agree);
 	tcase_add_test(tc, request_runs_out);
 	tcase_add_test(tc, what_the_daemon_does_is_not_asked_for_here);
+	tcase_add_test(tc, what_is_asked_for_cannot_play_with_a_terminal);
 }
