@@ -29,6 +29,7 @@ struct install {
 	const char *crl_path;
 	char subject[1024]; /* what was found, to be shown */
 	char sha256[2 * INSTALL_SHA256_BYTES + 1];
+	char chain_sha256[2 * INSTALL_SHA256_BYTES + 1]; /* of chain_pem */
 	int64_t not_after_s;
 };
 
@@ -36,7 +37,8 @@ void install_init(struct install *in, const char *name);
 void install_free(struct install *in);
 /* Read what the command line names and what the configuration has.
  * Errors: RC_IO RC_MALFORMED RC_TOOBIG RC_NOTFOUND (no root to hold it against)
- * RC_CONFLICT (another root was given) RC_NOMEM. */
+ * RC_CONFLICT (another root was given, or the chain's file is not for what stands
+ * between) RC_NOMEM. */
 MUST_CHECK enum rc install_read(
         struct install *in, const struct cli *cli, struct why *why);
 /* Is it fit to be that authority's? A CA's certificate, within its time, that

@@ -14,10 +14,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PEM_FILE_MAX_BYTES (1u << 20)
 #define PEM_COLUMNS 64
+#define ROOT_FILE "ca/root.pem" /* by mica init, beside the configuration */
 
 void install_init(struct install *in, const char *name)
 {
@@ -129,6 +131,25 @@ static enum rc make_chain(
 	return rc;
 }
 
+/* The root's own file is what devices are given to trust and what the root's
+ * commands take for its certificate: a CA that stands below it would be an
+ * anchor there, or stand in its place. */
+static enum rc check_place(
+        const struct install *in, const struct cli *cli, struct why *why)
+{
+	char root[CEREMONY_PATH_BYTES];
+	struct stat a, b;
+
+	if (!in->new_chain || !authority_conf_path(cli, ROOT_FILE, root) ||
+	        stat(root, &a) != 0 || stat(in->conf.chain, &b) != 0 ||
+	        a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+		return RC_OK;
+	return why_set(why, RC_CONFLICT,
+	        "%s is the root's alone: copy it, name the copy in "
+	        "authorities.%s.chain, and repeat this",
+	        root, in->name);
+}
+
 static enum rc read_crl(
         struct install *in, const struct cli *cli, struct why *why)
 {
@@ -151,6 +172,8 @@ enum rc install_read(struct install *in, const struct cli *cli, struct why *why)
 	if (rc == RC_OK)
 		rc = make_chain(in, &old, why);
 	if (rc == RC_OK)
+		rc = check_place(in, cli, why);
+	if (rc == RC_OK)
 		rc = read_crl(in, cli, why);
 	free_certs(&old);
 	if (rc != RC_OK)
@@ -163,18 +186,21 @@ enum rc install_read(struct install *in, const struct cli *cli, struct why *why)
 }
 
 /* --- by our own eyes */
-static enum rc digest(struct install *in)
+static enum rc digest(
+        const struct buf *of, char text[2 * INSTALL_SHA256_BYTES + 1])
 {
 	unsigned char out[EVP_MAX_MD_SIZE];
-	struct buf hex = BUF_INIT(sizeof(in->sha256) - 1);
-	const struct buf *der = &in->given.der[0];
+	struct buf hex = BUF_INIT(2 * INSTALL_SHA256_BYTES);
+	enum rc rc;
 
-	if (EVP_Digest(der->p, der->n, out, NULL, EVP_sha256(), NULL) != 1)
+	if (EVP_Digest(of->p, of->n, out, NULL, EVP_sha256(), NULL) != 1)
 		return RC_INTERNAL;
 	hex_encode(&hex, bytes_of(out, INSTALL_SHA256_BYTES));
-	memcpy(in->sha256, hex.p, hex.n);
+	rc = hex.failed;
+	if (rc == RC_OK)
+		memcpy(text, hex.p, hex.n);
 	buf_free(&hex);
-	return RC_OK;
+	return rc;
 }
 
 static enum rc describe(
@@ -188,8 +214,10 @@ static enum rc describe(
 		        (int)text.n, (const char *)text.p);
 	in->not_after_s = c->not_after_s;
 	buf_free(&text);
-	return rc == RC_OK ? digest(in)
-	                   : why_set(why, rc, "its subject is too long");
+	if (rc != RC_OK)
+		return why_set(why, rc, "its subject is too long");
+	rc = digest(&in->given.der[0], in->sha256);
+	return rc == RC_OK ? digest(&in->chain_pem, in->chain_sha256) : rc;
 }
 
 static enum rc check_form(struct install *in, struct why *why)

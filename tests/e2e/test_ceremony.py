@@ -276,6 +276,11 @@ def test_a_second_operator_agrees_to_a_certificate(build):
         assert p.returncode == 4 and "approval approve" in p.stderr, p.stderr
         assert fingerprint(c.issuing) == fingerprint(first)
         assert not os.path.exists(c.issuing + ".new")
+        # That no certificate is there does not help while the daemon runs.
+        os.rename(c.issuing, c.issuing + ".away")
+        p = c.install(second, check=False)
+        assert p.returncode == 4, (p.returncode, p.stderr)
+        os.rename(c.issuing + ".away", c.issuing)
         # Nobody agrees with themselves.
         number, = re.findall(r"approval approve (\d+)", p.stderr)
         p = c.mica("approval", "approve", number, check=False)
@@ -346,8 +351,20 @@ def test_a_ca_between_root_and_authority(build):
         c.offline.mica("authority", "crl", "--out", crl, "--key",
                        c.offline.key, "--file", c.offline.pem,
                        "--root-passphrase-file", c.offline.secret)
+        # The root's own file stays the root's.
+        anchor = os.path.join(c.home, "ca", "root.pem")
+        refused(c.install(leaf, middle, check=False), "is the root's alone")
+        with open(anchor) as f:
+            assert f.read().count("BEGIN CERTIFICATE") == 1
+        chain = os.path.join(c.home, "ca", "factory-chain.pem")
+        shutil.copy(anchor, chain)
+        with open(c.conf) as f:
+            text = f.read()
+        assert "chain: ca/root.pem" in text, text
+        with open(c.conf, "w") as f:
+            f.write(text.replace("chain: ca/root.pem",
+                                 "chain: ca/factory-chain.pem"))
         c.install(leaf, middle, "--crl", crl)
-        chain = os.path.join(c.home, "ca", "root.pem")
         with open(chain) as f:
             assert f.read().count("BEGIN CERTIFICATE") == 2
         c.start()
