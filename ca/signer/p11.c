@@ -289,6 +289,18 @@ static enum rc may_try(
 	return RC_OK;
 }
 
+/* Some modules refuse a PIN by a code of the vendor's own, or by one that says
+ * nothing: then the token's count of tries does. */
+static bool counts_a_failure(const struct p11_token *t, CK_SLOT_ID slot)
+{
+	CK_TOKEN_INFO info;
+
+	return t->module->f->C_GetTokenInfo(slot, &info) == CKR_OK &&
+	        (info.flags &
+	                (CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY |
+	                        CKF_USER_PIN_LOCKED)) != 0;
+}
+
 static enum rc log_in(
         struct p11_token *t, CK_SESSION_HANDLE session, struct why *why)
 {
@@ -316,6 +328,8 @@ static enum rc log_in(
 	if (rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN)
 		return RC_OK;
 	rc = p11_failed(why, rv, "C_Login");
+	if (rc == RC_CLOSED && counts_a_failure(t, state.slotID))
+		rc = RC_NOCRED;
 	t->refused = rc == RC_NOCRED;
 	return rc;
 }

@@ -373,11 +373,12 @@ static void sign(struct mate *m, struct job *job, const struct rules_verdict *v)
 		answered = signed_or_waits(m, job, v->use, signature, &why);
 	}
 	m->job = NULL;
+	/* First: to let go of a session is a call into the module, too. */
+	if (answered)
+		answer(c->pool, job);
 	called(m, rc, &why);
 	(void)pthread_mutex_unlock(&c->lock);
 	bytes_wipe(d.key, sizeof(d.key));
-	if (answered)
-		answer(c->pool, job);
 }
 
 static void work(struct mate *m, struct job *job)

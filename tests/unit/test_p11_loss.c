@@ -80,6 +80,24 @@ START_TEST(pin_is_not_tried_where_that_may_lock_the_token)
 }
 END_TEST
 
+START_TEST(pin_that_is_refused_in_other_words_is_not_tried_again)
+{
+	uint64_t logins = token_did(&t, FAULT_LOGINS);
+
+	open_token();
+	token_want(&t, FAULT_LOGIN_RV, CKR_VENDOR_DEFINED + 1);
+	/* It may have been the session. */
+	ck_assert_int_eq(
+	        p11_session_open(&session, token, P11_READ, &why), RC_CLOSED);
+	token_want(&t, FAULT_TOKEN_FLAGS, CKF_USER_PIN_COUNT_LOW);
+	ck_assert_int_eq(
+	        p11_session_open(&session, token, P11_READ, &why), RC_NOCRED);
+	ck_assert_int_eq(
+	        p11_session_open(&session, token, P11_READ, &why), RC_NOCRED);
+	ck_assert_uint_eq(token_did(&t, FAULT_LOGINS), logins + 2);
+}
+END_TEST
+
 START_TEST(module_restarts_where_no_session_is_open)
 {
 	open_token();
@@ -178,6 +196,8 @@ TCase *test_p11_loss(void)
 	tcase_add_checked_fixture(tc, begin, end);
 	tcase_add_loop_test(tc, pin_is_not_tried_where_that_may_lock_the_token,
 	        0, sizeof(locked) / sizeof(*locked));
+	tcase_add_test(
+	        tc, pin_that_is_refused_in_other_words_is_not_tried_again);
 	tcase_add_test(tc, module_restarts_where_no_session_is_open);
 	tcase_add_test(tc, wrong_signature_is_not_given_out);
 	tcase_add_loop_test(tc, lost_session_is_replaced, 0,
