@@ -2,6 +2,8 @@
 #include "ca/signer/secret_file.h"
 #include "ca/signer/vault_private.h"
 
+#include "base/rand.h"
+
 #include <limits.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -18,6 +20,7 @@ enum rc vault_new(struct vault **out)
 	*out = NULL;
 	if (!v)
 		return RC_NOMEM;
+	rand_fill(v->secret, sizeof(v->secret));
 	v->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	v->sha384 = EVP_MD_fetch(NULL, "SHA384", NULL);
 	if (!v->sha256 || !v->sha384) {
@@ -53,6 +56,7 @@ void vault_free(struct vault *v)
 	vault_tokens_close(v);
 	EVP_MD_free(v->sha256);
 	EVP_MD_free(v->sha384);
+	bytes_wipe(v->secret, sizeof(v->secret));
 	free(v);
 }
 

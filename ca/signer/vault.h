@@ -118,9 +118,11 @@ void vault_hand_free(struct vault_hand *h); /* NULL is a no-op */
 MUST_CHECK enum rc vault_sign(struct vault_hand *h, const struct vault_key *k,
         struct bytes data, struct buf *out, struct why *why);
 /* Decrypt cipher, of which n bytes are expected, by an RSA key with
- * RSAES-PKCS1-v1_5. Where the padding or the length is wrong the bytes are
+ * RSAES-PKCS1-v1_5. Where the padding or the length is wrong the bytes look like
  * random ones, and nothing tells: whoever goes on with them fails later, as
- * with a wrong key (RFC 3218 section 2.3.2).
+ * with a wrong key (RFC 3218 section 2.3.2). They are the same each time for
+ * one cipher and key, as those of a right padding are: asked for again, others
+ * would tell the two apart. n is 32 at most.
  * Errors: as vault_sign(); RC_UNSUPPORTED: not an RSA key, or cipher is not as
  * long as its modulus. */
 MUST_CHECK enum rc vault_decrypt(struct vault_hand *h,

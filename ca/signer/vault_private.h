@@ -24,6 +24,7 @@ struct vault {
 	struct vault_token tokens[VAULT_TOKENS_MAX];
 	size_t n_tokens;
 	EVP_MD *sha256, *sha384; /* fetched once: a fetch takes locks */
+	uint8_t secret[32];      /* of what wrong padding gives */
 };
 
 /* What one thread needs for one key, made at its first signature. */
@@ -65,7 +66,7 @@ void vault_tokens_close(struct vault *v);
 /* Sign h->data by a token's key, and verify what came. */
 MUST_CHECK enum rc vault_token_sign(struct vault_hand *h,
         const struct vault_key *k, struct grip *g, struct why *why);
-/* out has n random bytes, which stay where the padding is wrong. */
+/* What out has stays where the padding is wrong. */
 MUST_CHECK enum rc vault_token_decrypt(struct vault_hand *h,
         const struct vault_key *k, struct bytes cipher, uint8_t *out, size_t n,
         struct why *why);

@@ -1,9 +1,8 @@
 /* ca/signer/vault_sign.c - what keys sign and decrypt, by the hand of a thread. */
 #include "ca/signer/vault_private.h"
 
-#include "base/rand.h"
-
 #include <openssl/err.h>
+#include <openssl/hmac.h>
 #include <openssl/rsa.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 /* What RSAES-PKCS1-v1_5 puts around a message: 00 02, eight bytes or more that
  * are not zero, 00. */
 #define PADDING_MIN_BYTES 11
+#define SHA256_BYTES 32
 
 enum rc vault_hand_new(struct vault_hand **out, struct vault *v, size_t token)
 {
@@ -205,7 +205,23 @@ static uint8_t mask_zero(uint8_t v)
 	        (uint8_t)0xff;
 }
 
-/* out, which holds random bytes, becomes the message where em is 00 02, not
+/* What a wrong padding gives: of that key and cipher, known to nobody. */
+static enum rc decoy(const struct vault *v, const struct vault_key *k,
+        struct bytes cipher, uint8_t out[SHA256_BYTES])
+{
+	uint8_t text[VAULT_RSA_MAX_BITS / 8 + sizeof(k->hash)];
+	unsigned n = SHA256_BYTES;
+
+	memcpy(text, k->hash, sizeof(k->hash));
+	memcpy(text + sizeof(k->hash), cipher.p, cipher.n);
+	if (HMAC(v->sha256, v->secret, sizeof(v->secret), text,
+	            sizeof(k->hash) + cipher.n, out, &n) != NULL)
+		return RC_OK;
+	ERR_clear_error();
+	return RC_INTERNAL;
+}
+
+/* out, which holds the decoy, becomes the message where em is 00 02, not
  * zeros, 00 and a message of n bytes; in the same time where it is not. */
 static void unpad(struct bytes em, uint8_t *out, size_t n)
 {
@@ -245,13 +261,21 @@ static enum rc decrypt_software(const struct vault_key *k, struct bytes cipher,
 enum rc vault_decrypt(struct vault_hand *h, const struct vault_key *k,
         struct bytes cipher, uint8_t *out, size_t n, struct why *why)
 {
-	if (k->type != KEY_RSA || n == 0 ||
+	uint8_t mac[SHA256_BYTES];
+	enum rc rc;
+
+	if (k->type != KEY_RSA || n == 0 || n > sizeof(mac) ||
 	        cipher.n != (size_t)EVP_PKEY_get_size(k->pkey) ||
+	        cipher.n > VAULT_RSA_MAX_BITS / 8 ||
 	        cipher.n < n + PADDING_MIN_BYTES)
 		return why_set(why, RC_UNSUPPORTED,
 		        "%zu bytes are nothing that this key decrypts",
 		        cipher.n);
-	rand_fill(out, n);
+	rc = decoy(h->vault, k, cipher, mac);
+	if (rc)
+		return rc;
+	memcpy(out, mac, n);
+	bytes_wipe(mac, sizeof(mac));
 	return k->token > 0 ? vault_token_decrypt(h, k, cipher, out, n, why)
 	                    : decrypt_software(k, cipher, out, n, why);
 }

@@ -1,15 +1,19 @@
 /* An SCEP client's half that is not HTTP, by libcrypto's CMS and none of our
  * code but a buffer:
  *   scep_client make OUT CONTENT KEY CERT RA TYPE TRANSACTION DIGEST CIPHER
+ *   scep_client pad OUT CONTENT KEY CERT RA TRANSACTION WAY
  *   scep_client read IN KEY CERT RA OUT
  *   scep_client check RA IN...
  * make puts CONTENT (DER) into an envelope for RA, signs it, and writes the
- * pkiMessage; read verifies a CertRep by RA's key, prints its attributes, and
+ * pkiMessage; pad does, too, but what stands for the content key is another one
+ * (WAY: right) or padded as RFC 8017 section 7.2 does not; read verifies a CertRep by RA's key, prints its attributes, and
  * writes what the envelope for CERT holds; check does the former for many. */
 #include "tests/unit/scep_make.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/rsa.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +89,102 @@ static void make(char **arg)
 	message = make_scep(&m);
 	file_write(arg[0], buf_bytes(&message));
 	buf_free(&message);
+	buf_free(&content);
+	party_free(&from);
+	party_free(&to);
+}
+
+/* --- content keys in wrong padding */
+#define BLOCK_BYTES 256 /* RSA-2048 */
+#define KEY_BYTES 16
+
+/* 00 02, octets that are not zero, 00, the key, but for one or two octets. */
+static const struct {
+	const char *name;
+	struct {
+		size_t at;
+		uint8_t value;
+	} change[2];
+} ways[] = {
+	{ "right", { { 2, 0x5a }, { 2, 0x5a } } },
+	{ "first-octet", { { 0, 1 }, { 0, 1 } } },
+	{ "block-type", { { 1, 1 }, { 1, 1 } } },
+	{ "no-end", { { 239, 1 }, { 239, 1 } } },
+	{ "empty-padding", { { 2, 0 }, { 2, 0 } } },
+	{ "early-end", { { 5, 0 }, { 5, 0 } } },
+	{ "end-in-padding", { { 100, 0 }, { 100, 0 } } },
+	{ "long-key", { { 239, 0x5a }, { 231, 0 } } },
+	{ "short-key", { { 239, 0x5a }, { 247, 0 } } },
+};
+
+static void block_make(uint8_t block[BLOCK_BYTES], const char *way)
+{
+	size_t i = 0;
+
+	while (i < sizeof(ways) / sizeof(*ways) &&
+	        strcmp(ways[i].name, way) != 0)
+		i++;
+	must(i < sizeof(ways) / sizeof(*ways), "unknown way");
+	must(RAND_bytes(block, BLOCK_BYTES) == 1, "no random bytes");
+	for (size_t k = 0; k < BLOCK_BYTES; k++)
+		block[k] |= 0x10; /* no zero among them */
+	block[0] = 0;
+	block[1] = 2;
+	block[BLOCK_BYTES - KEY_BYTES - 1] = 0;
+	for (size_t k = 0; k < 2; k++)
+		block[ways[i].change[k].at] = ways[i].change[k].value;
+}
+
+static void block_encrypt(uint8_t out[BLOCK_BYTES], const struct party *to,
+        const uint8_t block[BLOCK_BYTES])
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(X509_get0_pubkey(to->cert), NULL);
+	size_t n = BLOCK_BYTES;
+
+	must(ctx != NULL && EVP_PKEY_encrypt_init(ctx) == 1 &&
+	                EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_NO_PADDING) ==
+	                        1 &&
+	                EVP_PKEY_encrypt(ctx, out, &n, block, BLOCK_BYTES) ==
+	                        1 &&
+	                n == BLOCK_BYTES,
+	        "the block does not encrypt");
+	EVP_PKEY_CTX_free(ctx);
+}
+
+/* The one OCTET STRING of the modulus' length. */
+static uint8_t *encrypted_key(struct buf *envelope)
+{
+	static const uint8_t head[] = { 4, 0x82, BLOCK_BYTES >> 8, 0 };
+	size_t i = 0;
+
+	while (i + sizeof(head) + BLOCK_BYTES < envelope->n &&
+	        memcmp(envelope->p + i, head, sizeof(head)) != 0)
+		i++;
+	must(i + sizeof(head) + BLOCK_BYTES < envelope->n, "no encryptedKey");
+	return envelope->p + i + sizeof(head);
+}
+
+static void pad(char **arg)
+{
+	struct party from = party_read(arg[2], arg[3]);
+	struct party to = party_read(NULL, arg[4]);
+	struct buf content = file_read(arg[1]);
+	struct make_enveloped e = { .content = buf_bytes(&content), .to = &to };
+	struct buf envelope = make_enveloped(&e), message;
+	struct make_scep m = { .type = "19",
+		.transaction = arg[5],
+		.nonce = BYTES_LIT("0123456789abcdef"),
+		.from = &from,
+		.to = &to };
+	uint8_t block[BLOCK_BYTES];
+
+	block_make(block, arg[6]);
+	block_encrypt(encrypted_key(&envelope), &to, block);
+	m.bare = buf_bytes(&envelope);
+	message = make_scep(&m);
+	file_write(arg[0], buf_bytes(&message));
+	buf_free(&message);
+	buf_free(&envelope);
 	buf_free(&content);
 	party_free(&from);
 	party_free(&to);
@@ -200,6 +300,8 @@ int main(int argc, char **argv)
 
 	if (argc == 11 && strcmp(argv[1], "make") == 0)
 		make(argv + 2);
+	else if (argc == 9 && strcmp(argv[1], "pad") == 0)
+		pad(argv + 2);
 	else if (argc == 7 && strcmp(argv[1], "read") == 0)
 		read_reply(argv + 2);
 	else if (argc > 3 && strcmp(argv[1], "check") == 0) {
@@ -210,6 +312,7 @@ int main(int argc, char **argv)
 	} else
 		must(0,
 		        "make OUT CONTENT KEY CERT RA TYPE TRANSACTION DIGEST "
-		        "CIPHER, read IN KEY CERT RA OUT, or check RA IN...");
+		        "CIPHER, pad OUT CONTENT KEY CERT RA TRANSACTION WAY, "
+		        "read IN KEY CERT RA OUT, or check RA IN...");
 	return EXIT_SUCCESS;
 }

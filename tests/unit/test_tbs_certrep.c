@@ -487,8 +487,8 @@ static void empty_padding(uint8_t *em)
 	em[2] = 0;
 }
 
-/* What is padded wrongly has a key, too, of that length, another one each
- * time: nobody is told. short_message has right padding and a zero at the head
+/* What is padded wrongly has a key, too, of that length, the same each time:
+ * nobody is told. short_message has right padding and a zero at the head
  * of its key. */
 START_TEST(signer_does_not_tell_wrong_padding)
 {
@@ -511,8 +511,7 @@ START_TEST(signer_does_not_tell_wrong_padding)
 	        bytes_eq(m.signature, bytes_of(em + 240, 16)), ways[_i].right);
 	memcpy(got, m.signature.p, 16);
 	ask(em, sizeof(em), 16, &m);
-	ck_assert_int_eq(
-	        bytes_eq(m.signature, BYTES_ARRAY(got)), ways[_i].right);
+	ck_assert(bytes_eq(m.signature, BYTES_ARRAY(got)));
 }
 END_TEST
 

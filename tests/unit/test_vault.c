@@ -220,12 +220,13 @@ START_TEST(decrypt_gives_the_key)
 }
 END_TEST
 
-/* Bleichenbacher's oracle: neither result nor reason tells. */
-START_TEST(decrypt_of_wrong_padding_gives_random_bytes)
+/* Bleichenbacher's oracle: neither result nor reason tells, nor that what is
+ * asked again is another. */
+START_TEST(decrypt_of_wrong_padding_gives_bytes_of_the_cipher)
 {
 	const struct vault_key *k = load_rsa(_i == 1);
 	uint8_t plain[256] = { 0, 1, 0xff, 0xff }, cipher[512];
-	uint8_t a[16], b[16];
+	uint8_t a[16], b[16], c[32];
 	size_t n;
 
 	memset(plain + 2, 0xff, sizeof(plain) - 2);
@@ -233,11 +234,20 @@ START_TEST(decrypt_of_wrong_padding_gives_random_bytes)
 	        k, BYTES_ARRAY(plain), RSA_NO_PADDING, cipher, sizeof(cipher));
 	decrypted(k, bytes_of(cipher, n), a, sizeof(a));
 	decrypted(k, bytes_of(cipher, n), b, sizeof(b));
+	ck_assert_mem_eq(a, b, sizeof(a));
+	decrypted(k, bytes_of(cipher, n), c, sizeof(c));
+	plain[255] = 0x11;
+	n = encrypt(
+	        k, BYTES_ARRAY(plain), RSA_NO_PADDING, cipher, sizeof(cipher));
+	decrypted(k, bytes_of(cipher, n), b, sizeof(b));
 	ck_assert_mem_ne(a, b, sizeof(a));
+	ck_assert_int_eq(vault_decrypt(hand, k, bytes_of(cipher, n), c,
+	                         sizeof(c) + 1, &why),
+	        RC_UNSUPPORTED);
 }
 END_TEST
 
-START_TEST(decrypt_of_another_length_gives_random_bytes)
+START_TEST(decrypt_of_another_length_gives_other_bytes)
 {
 	static const uint8_t plain[24] = "twenty-four, not sixteen";
 	const struct vault_key *k = load_rsa(_i == 1);
@@ -247,8 +257,9 @@ START_TEST(decrypt_of_another_length_gives_random_bytes)
 
 	decrypted(k, bytes_of(cipher, n), a, sizeof(a));
 	decrypted(k, bytes_of(cipher, n), b, sizeof(b));
-	ck_assert_mem_ne(a, b, sizeof(a));
+	ck_assert_mem_eq(a, b, sizeof(a));
 	ck_assert_mem_ne(a, plain, sizeof(a));
+	ck_assert_mem_ne(a, plain + 8, sizeof(a));
 }
 END_TEST
 
@@ -336,9 +347,9 @@ TCase *test_vault(void)
 	tcase_add_test(tc, pss_is_for_rsa_alone);
 	tcase_add_loop_test(tc, decrypt_gives_the_key, 0, 2);
 	tcase_add_loop_test(
-	        tc, decrypt_of_wrong_padding_gives_random_bytes, 0, 2);
+	        tc, decrypt_of_wrong_padding_gives_bytes_of_the_cipher, 0, 2);
 	tcase_add_loop_test(
-	        tc, decrypt_of_another_length_gives_random_bytes, 0, 2);
+	        tc, decrypt_of_another_length_gives_other_bytes, 0, 2);
 	tcase_add_test(tc, decrypt_refuses_what_is_no_cipher);
 	tcase_add_loop_test(tc, token_key_is_refused, 0,
 	        sizeof(refused) / sizeof(*refused));
