@@ -127,8 +127,9 @@ START_TEST(refusals_are_summed_up_and_flushed)
 	ck_assert_uint_eq(entries(last), 0);
 	flush(a);
 	ck_assert_uint_eq(entries(last), 1);
-	ck_assert_msg(strstr(last, "est=3 http=0 tls=0 signer=1") != NULL, "%s",
-	        last);
+	ck_assert_msg(
+	        strstr(last, "est=3 scep=0 http=0 tls=0 signer=1") != NULL,
+	        "%s", last);
 	/* Nothing more came, so nothing is entered. */
 	flush(a);
 	ck_assert_uint_eq(entries(last), 1);
