@@ -59,6 +59,8 @@ static const struct node *entry(
 	return node_at(list != NULL ? node_get(n, list) : n, i);
 }
 
+/* None of a code key's, whose authority may be another: below one root it is the
+ * same to whoever verifies, and so it is for the next generation. */
 static void default_profiles(struct load *l, struct conf_authority *a)
 {
 	const struct conf_profile **all =
@@ -67,7 +69,7 @@ static void default_profiles(struct load *l, struct conf_authority *a)
 	if (all == NULL)
 		return;
 	for (size_t i = 0; i < l->conf.n_profiles; i++)
-		if (!load_is_code(l, a, &l->conf.profiles[i]))
+		if (!load_is_code(l, NULL, &l->conf.profiles[i]))
 			all[a->n_profiles++] = &l->conf.profiles[i];
 	a->profiles = all;
 }

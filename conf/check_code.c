@@ -12,7 +12,7 @@ bool load_is_code(const struct load *l, const struct conf_authority *a,
         const struct conf_profile *p)
 {
 	for (size_t i = 0; i < l->conf.n_code; i++)
-		if (l->conf.code[i].authority == a &&
+		if ((a == NULL || l->conf.code[i].authority == a) &&
 		        l->conf.code[i].profile == p)
 			return true;
 	return false;

@@ -81,7 +81,7 @@ struct conf_authority { /* authorities.NAME */
 	struct conf_file chain;       /* PEM, issuer first; may be absent */
 	struct conf_file issuer_crl;  /* DER or PEM; may be absent */
 	const struct conf_key *key;
-	/* What it may issue; default: all but those of its code keys. */
+	/* What it may issue; default: all but those of code keys. */
 	const struct conf_profile **profiles;
 	size_t n_profiles;
 	const char **aia_urls; /* caIssuers; may be empty */

@@ -67,7 +67,7 @@ void load_resolve(struct load *l);
 void load_check(struct load *l);
 /* Those of code keys; before the authorities' defaults are set. */
 void load_check_code(struct load *l);
-/* Is the profile, under that authority, for code keys alone? */
+/* Is the profile, under that authority (NULL: any), for code keys alone? */
 bool load_is_code(const struct load *l, const struct conf_authority *a,
         const struct conf_profile *p);
 /* An entry of a list of users and groups names one of them. */

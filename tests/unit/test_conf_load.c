@@ -402,8 +402,11 @@ START_TEST(code_keys_land)
 	ck_assert_uint_eq(k[1].n_access, 0);
 	/* Every profile but theirs. */
 	ck_assert_uint_eq(a->n_profiles, 3);
-	for (size_t i = 0; i < a->n_profiles; i++)
-		ck_assert_ptr_ne(a->profiles[i], k[0].profile);
+	/* By default nobody else's authority issues it either. */
+	for (size_t j = 0; j < c->n_authorities; j++)
+		for (size_t i = 0; i < c->authorities[j].n_profiles; i++)
+			ck_assert_ptr_ne(
+			        c->authorities[j].profiles[i], k[0].profile);
 	conf_free(c);
 }
 END_TEST
