@@ -56,6 +56,13 @@ static const struct admin_endpoint endpoints[] = {
 	/* …/ID/approve, …/ID/deny */
 	{ HTTP_POST, HTTP_PREFIX, "/v1/approvals/", 0, CONF_ROLE_OPERATOR,
 	        approval_decide },
+	{ HTTP_GET, HTTP_EXACT, "/v1/requests", 0, CONF_ROLE_AUDITOR,
+	        request_list },
+	{ HTTP_GET, HTTP_PREFIX, "/v1/requests/", 0, CONF_ROLE_AUDITOR,
+	        request_show },
+	/* …/ID/approve, …/ID/deny */
+	{ HTTP_POST, HTTP_PREFIX, "/v1/requests/", 0, CONF_ROLE_OPERATOR,
+	        request_decide },
 };
 #define ENDPOINTS (sizeof(endpoints) / sizeof(endpoints[0]))
 _Static_assert(ENDPOINTS <= ADMIN_ROUTES_MAX, "routes");
@@ -71,6 +78,7 @@ static const struct {
 	{ cert_show, "authority" },
 	{ crl_list, "authority" },
 	{ approval_list, "max cursor state" },
+	{ request_list, "max cursor state" },
 };
 
 static enum rc check_query(const struct call *c, call_fn *fn, struct why *why)

@@ -14,6 +14,7 @@ call_fn code_list, code_sign;
 call_fn crl_list, crl_generate;
 call_fn authority_list, authority_change;
 call_fn approval_list, approval_ask, approval_show, approval_decide;
+call_fn request_list, request_show, request_decide;
 call_fn floor_show, floor_lower;
 call_fn audit_list;
 

@@ -78,6 +78,9 @@ static const struct {
 	        PLAIN },
 	[METRIC_CODE_SIGNED] = { "code_signatures_total", NULL,
 	        "Code signatures that were released.", COUNTER, PLAIN },
+	[METRIC_REQUESTS_WAITING] = { "requests_waiting", NULL,
+	        "Devices' requests that wait for an operator.", GAUGE_MAX,
+	        PLAIN },
 	[METRIC_APPROVALS_OPEN] = { "approvals_open", NULL,
 	        "Requests that wait for a second operator, or to be carried "
 	        "out.",

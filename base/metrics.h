@@ -17,32 +17,33 @@ enum metric {
 	METRIC_TLS_FAILURES,        /* counter */
 	METRIC_EST_ENROLLED,        /* counter */
 	METRIC_EST_RENEWED,         /* counter */
-	METRIC_EST_RETRIED,     /* counter: a stored certificate handed out */
-	METRIC_EST_REFUSED,     /* counter */
-	METRIC_SCEP_ENROLLED,   /* counter */
-	METRIC_SCEP_RENEWED,    /* counter */
-	METRIC_SCEP_RETRIED,    /* counter */
-	METRIC_SCEP_REFUSED,    /* counter */
-	METRIC_OCSP_CACHED,     /* counter: answers out of the cache */
-	METRIC_OCSP_SIGNED,     /* counter: answers signed anew */
-	METRIC_OCSP_REFUSED,    /* counter: error responses */
-	METRIC_CRLS_PUBLISHED,  /* counter */
-	METRIC_CRL_FAILURES,    /* counter */
-	METRIC_CRL_ENTRIES,     /* gauge, keeper: of all full CRLs */
-	METRIC_CRL_ENDS_S,      /* gauge, keeper: first nextUpdate */
-	METRIC_CRLS_LATE,       /* gauge, keeper: about to run out */
-	METRIC_CRLS_OUT,        /* gauge, keeper: run out or missing */
-	METRIC_CODE_SIGNED,     /* counter */
-	METRIC_APPROVALS_OPEN,  /* gauge, keeper */
-	METRIC_CERTS_ISSUED,    /* counter */
-	METRIC_CERTS_ABANDONED, /* counter */
-	METRIC_SIGN_REQUESTS,   /* counter */
-	METRIC_SIGN_REFUSED,    /* counter */
-	METRIC_SIGN_PENDING,    /* gauge */
-	METRIC_HSM_SESSIONS,    /* gauge: open in tokens */
-	METRIC_HSM_SIGNATURES,  /* counter: by keys in tokens */
-	METRIC_HSM_FAILURES,    /* counter: calls that failed or stalled */
-	METRIC_HSM_RECOVERIES,  /* counter: tokens that came back */
+	METRIC_EST_RETRIED,      /* counter: a stored certificate handed out */
+	METRIC_EST_REFUSED,      /* counter */
+	METRIC_SCEP_ENROLLED,    /* counter */
+	METRIC_SCEP_RENEWED,     /* counter */
+	METRIC_SCEP_RETRIED,     /* counter */
+	METRIC_SCEP_REFUSED,     /* counter */
+	METRIC_OCSP_CACHED,      /* counter: answers out of the cache */
+	METRIC_OCSP_SIGNED,      /* counter: answers signed anew */
+	METRIC_OCSP_REFUSED,     /* counter: error responses */
+	METRIC_CRLS_PUBLISHED,   /* counter */
+	METRIC_CRL_FAILURES,     /* counter */
+	METRIC_CRL_ENTRIES,      /* gauge, keeper: of all full CRLs */
+	METRIC_CRL_ENDS_S,       /* gauge, keeper: first nextUpdate */
+	METRIC_CRLS_LATE,        /* gauge, keeper: about to run out */
+	METRIC_CRLS_OUT,         /* gauge, keeper: run out or missing */
+	METRIC_CODE_SIGNED,      /* counter */
+	METRIC_APPROVALS_OPEN,   /* gauge, keeper */
+	METRIC_REQUESTS_WAITING, /* gauge, keeper */
+	METRIC_CERTS_ISSUED,     /* counter */
+	METRIC_CERTS_ABANDONED,  /* counter */
+	METRIC_SIGN_REQUESTS,    /* counter */
+	METRIC_SIGN_REFUSED,     /* counter */
+	METRIC_SIGN_PENDING,     /* gauge */
+	METRIC_HSM_SESSIONS,     /* gauge: open in tokens */
+	METRIC_HSM_SIGNATURES,   /* counter: by keys in tokens */
+	METRIC_HSM_FAILURES,     /* counter: calls that failed or stalled */
+	METRIC_HSM_RECOVERIES,   /* counter: tokens that came back */
 	METRIC_HSM_BAD_SIGNATURES, /* counter: not released */
 	METRIC_HSM_WAIT_US,        /* histogram: for a session */
 	METRIC_STORE_COMMITS,      /* counter */

@@ -32,6 +32,8 @@ static const struct rc_info infos[RC_COUNT] = {
 	        BAD_CERT_ID },
 	[RC_DUPLICATE] = { "duplicate", "This was done before", 200,
 	        BAD_REQUEST },
+	[RC_WAITING] = { "waiting", "The request waits for an operator", 202,
+	        BAD_REQUEST },
 	[RC_CONFLICT] = { "conflict", "It exists and differs", 400,
 	        BAD_REQUEST },
 	[RC_QUOTA] = { "quota", "The quota is spent", 400, BAD_REQUEST },

@@ -20,6 +20,7 @@ enum rc {
 	RC_DENIED,      /* credential verified, request refused */
 	RC_NOTFOUND,    /* no such thing */
 	RC_DUPLICATE,   /* done before; the earlier result is returned */
+	RC_WAITING,     /* on record until an operator decides; ask again */
 	RC_CONFLICT,    /* exists and differs */
 	RC_QUOTA,       /* quota or max_active spent */
 	RC_SPENT,       /* one-time token was used */

@@ -225,6 +225,11 @@ int64_t grant_deadline_us(const struct grant *g)
 	return g->spec.deadline_us;
 }
 
+const struct grant_wait *grant_wait(const struct grant *g)
+{
+	return &g->spec.wait;
+}
+
 uint64_t grant_device_version(const struct grant *g)
 {
 	return g->spec.device_version;

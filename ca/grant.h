@@ -25,6 +25,14 @@ struct grant_names {
 	size_t n_uri;
 };
 
+/* An operator has to agree before it is issued on (storage/store.h). */
+struct grant_wait {
+	const char *label; /* outlives all grants; NULL: nobody is asked */
+	int64_t life_us;
+	uint8_t poll[STORE_HASH_BYTES];
+	bool only_look;
+};
+
 /* All borrowed from the grant. */
 const char *grant_device(const struct grant *g); /* "" for system grants */
 const char *grant_anchor(const struct grant *g); /* of a device made by it */
@@ -39,6 +47,7 @@ const char *grant_quota(const struct grant *g);     /* NULL: none */
 #define GRANT_TRANSACTION_MAX 256
 const char *grant_transaction(const struct grant *g); /* "": none */
 int64_t grant_deadline_us(const struct grant *g);     /* clock_now_us() */
+const struct grant_wait *grant_wait(const struct grant *g);
 uint64_t grant_device_version(const struct grant *g);
 uint64_t grant_authority_version(const struct grant *g);
 /* A system grant is for a key that the signer or the daemon holds. */

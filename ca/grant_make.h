@@ -25,6 +25,7 @@ struct grant_spec {
 	int64_t deadline_us; /* clock_now_us() */
 	uint64_t device_version;
 	uint64_t authority_version;
+	struct grant_wait wait;
 	bool system; /* for a key that the signer or the daemon holds */
 };
 

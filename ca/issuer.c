@@ -205,6 +205,23 @@ static void fill_begin(struct job *job, const struct draft_input *in)
 	memcpy(b->spki_hash, grant_spki_hash(g), sizeof b->spki_hash);
 }
 
+/* The request goes on record with what waits: a poll brings none. */
+static enum rc fill_wait(struct job *job, const struct csr *csr)
+{
+	const struct grant_wait *wait = grant_wait(job->grant);
+
+	if (wait->label == NULL || csr == NULL)
+		return RC_OK;
+	buf_add(&job->request, csr_der(csr));
+	job->asked = (struct store_wait){ .label = wait->label,
+		.request = buf_bytes(&job->request),
+		.life_us = wait->life_us,
+		.only_look = wait->only_look };
+	memcpy(job->asked.poll, wait->poll, sizeof job->asked.poll);
+	job->begin.wait = &job->asked;
+	return job->request.failed;
+}
+
 static enum rc prepare(struct job *job, const struct spki *spki,
         const struct csr *csr, struct why *why)
 {
@@ -233,6 +250,9 @@ static enum rc prepare(struct job *job, const struct spki *spki,
 	if (job->draft.validity.cut)
 		warn_cut(job);
 	fill_begin(job, &in);
+	rc = fill_wait(job, csr);
+	if (rc != RC_OK)
+		return rc;
 	return draft_request_hash(job->begin.request_hash, &job->draft, &in,
 	        &job->begin.credential, job->issuer->digest);
 }
@@ -253,6 +273,7 @@ static struct job *job_new(
 	job->ctx = ctx;
 	job->draft = DRAFT_INIT;
 	job->der = BUF_INIT(STORE_DER_MAX_BYTES);
+	job->request = BUF_INIT(STORE_REQUEST_MAX_BYTES);
 	job->next = i->jobs;
 	if (i->jobs != NULL)
 		i->jobs->prev = job;

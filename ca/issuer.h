@@ -32,6 +32,7 @@ size_t issuer_pending(const struct issuer *i);
 
 struct issued {
 	enum rc rc; /* RC_OK; RC_DUPLICATE: the stored certificate of a retry;
+		      * RC_WAITING: on record until an operator decides;
 		      * else why has the clause and nothing was released */
 	struct why why;
 	struct cert_key key;

@@ -18,6 +18,8 @@ struct job {
 	struct draft draft;
 	struct cert_key key;
 	struct buf der;
+	struct store_wait asked;
+	struct buf request; /* where an operator is asked */
 	struct store_issue_begin begin;
 	struct signer_call call;
 	struct store_issue_finish finish;

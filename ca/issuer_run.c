@@ -42,6 +42,7 @@ void job_end(struct job *job)
 	grant_free(job->grant);
 	draft_free(&job->draft);
 	buf_free(&job->der);
+	buf_free(&job->request);
 	buf_free(&job->fetch.der);
 	free(job);
 }

@@ -8,6 +8,7 @@
 #include "cmd/responder_certs.h"
 #include "cmd/ra_certs.h"
 #include "cmd/refusal_audit.h"
+#include "cmd/requests.h"
 #include "cmd/runtime.h"
 #include "cmd/superseded.h"
 #include "cmd/tls_identity.h"
@@ -51,6 +52,7 @@ struct keeper {
 	struct refusal_audit *refusals;
 	struct superseded *superseded;
 	struct approvals *approvals;
+	struct requests *requests;
 };
 
 /* --- start: one store write at a time, waited for on the loop */
@@ -338,6 +340,7 @@ static void on_tick(void *ctx)
 	abandon_next(k);
 	refusal_audit_tick(k->refusals);
 	approvals_tick(k->approvals);
+	requests_tick(k->requests);
 	tls_identity_tick(k->identity);
 	responder_certs_tick(k->responders);
 	code_keys_tick(k->code);
@@ -355,9 +358,10 @@ static void finish(void *ctx)
 		k->flushed = refusal_audit_flush(k->refusals);
 	if (k->flushed && issuer_pending(k->r.issuer) == 0 && !k->abandoning &&
 	        !refusal_audit_busy(k->refusals) &&
-	        !approvals_busy(k->approvals) && !code_keys_busy(k->code) &&
-	        !superseded_busy(k->superseded) && !ra_certs_busy(k->ras) &&
-	        !crl_plan_busy(k->crls) && admin_pending(k->admin) == 0)
+	        !approvals_busy(k->approvals) && !requests_busy(k->requests) &&
+	        !code_keys_busy(k->code) && !superseded_busy(k->superseded) &&
+	        !ra_certs_busy(k->ras) && !crl_plan_busy(k->crls) &&
+	        admin_pending(k->admin) == 0)
 		loop_stop(k->r.loop);
 	else
 		loop_timer_set_ms(k->pending, 20);
@@ -445,6 +449,8 @@ static enum rc open_all(
 	if (rc == RC_OK)
 		rc = approvals_new(&k->approvals, &k->r);
 	if (rc == RC_OK)
+		rc = requests_new(&k->requests, &k->r);
+	if (rc == RC_OK)
 		rc = loop_timer_new(&k->tick, k->r.loop, on_tick, k);
 	if (rc == RC_OK)
 		rc = loop_timer_new(&k->pending, k->r.loop, finish, k);
@@ -490,6 +496,7 @@ int keeper_run(const struct child_args *args)
 	refusal_audit_free(k->refusals);
 	superseded_free(k->superseded);
 	approvals_free(k->approvals);
+	requests_free(k->requests);
 	free(k);
 	return clean ? 0 : 1;
 }

@@ -121,6 +121,8 @@ cli_fn mica_revoke, mica_hold, mica_release;
 cli_fn mica_authority_list, mica_authority_plan;
 cli_fn mica_authority_revoke, mica_authority_roll;
 cli_fn mica_key_create;
+cli_fn mica_request_list, mica_request_show;
+cli_fn mica_request_approve, mica_request_deny;
 cli_fn mica_approval_list, mica_approval_show;
 cli_fn mica_approval_approve, mica_approval_deny;
 cli_fn mica_authority_crl, mica_authority_install, mica_authority_request;

@@ -135,7 +135,8 @@ enum rc runtime_open_ca(struct runtime *r, struct why *why)
 		.store = r->store,
 		.metrics = r->metrics,
 		.retry_window_us = r->conf->retry_window_s * 1000000 };
-	struct authorizer_opts ao = { .store = r->store };
+	struct authorizer_opts ao = { .store = r->store,
+		.approve_life_us = r->conf->approve_life_s * 1000000 };
 	enum rc rc = authorities_resolve(r->authorities, r->store, why);
 
 	if (rc == RC_OK)

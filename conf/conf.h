@@ -196,6 +196,7 @@ enum conf_legacy {                 /* enroll.scep[].legacy: a bit set */
 	CONF_LEGACY_SHA1 = 1 << 0, /* digests of requests */
 	CONF_LEGACY_DES3 = 1 << 1, /* content encryption */
 };
+enum conf_approve { CONF_APPROVE_AUTO, CONF_APPROVE_MANUAL };
 struct conf_label {        /* enroll.est[], enroll.scep[] */
 	const char *label; /* "" is the path without a label */
 	const struct conf_authority *authority;
@@ -204,6 +205,7 @@ struct conf_label {        /* enroll.est[], enroll.scep[] */
 	const struct conf_anchor **anchors; /* with idevid: who may vouch */
 	size_t n_anchors;
 	uint32_t legacy; /* enroll.scep[] alone */
+	enum conf_approve approve;
 };
 
 struct conf_listen {
@@ -263,6 +265,7 @@ struct conf {
 	const char *publish_url;  /* publish.url, no slash at its end; "" */
 	int64_t retry_window_s;   /* enroll.retry_window: 1h */
 	int64_t token_life_s;     /* enroll.token_life: 24h */
+	int64_t approve_life_s;   /* enroll.approve_life: 7d */
 	struct conf_listen listen;
 	struct conf_limits limits;
 	uint64_t ocsp_cache_bytes; /* ocsp.cache: 16 MiB, of all workers */

@@ -58,6 +58,11 @@ static const struct word allows[] = {
 	{ "renewal", CONF_ALLOW_RENEWAL },
 	{ NULL, 0 },
 };
+static const struct word approves[] = {
+	{ "auto", CONF_APPROVE_AUTO },
+	{ "manual", CONF_APPROVE_MANUAL },
+	{ NULL, 0 },
+};
 static const struct word legacies[] = {
 	{ "sha1", CONF_LEGACY_SHA1 },
 	{ "des3", CONF_LEGACY_DES3 },

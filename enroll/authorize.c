@@ -1,6 +1,7 @@
 #include "enroll/authorize.h"
 
 #include "base/clock.h"
+#include "base/pack.h"
 #include "base/text.h"
 #include "ca/generations.h"
 #include "ca/grant_make.h"
@@ -11,6 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A label, an authority, a transaction and a public key. */
+#define POLL_MAX_BYTES 16384
 
 struct authorizer {
 	struct authorizer_opts o;
@@ -309,7 +313,8 @@ static enum rc enroll(struct authorize *a)
 	uint32_t allow = a->label->allow;
 	enum rc rc = RC_NOCRED;
 
-	if (a->basic != NULL && (allow & CONF_ALLOW_TOKEN) != 0) {
+	if ((a->basic != NULL || a->poll_token != NULL) &&
+	        (allow & CONF_ALLOW_TOKEN) != 0) {
 		a->step = STEP_TOKEN;
 		return RC_OK;
 	}
@@ -332,10 +337,14 @@ static enum rc token_begin(struct authorize *a)
 	enum rc rc;
 
 	a->token.op = read_op(a);
-	rc = token_hash(
-	        a->z->digest, bytes_str(a->basic->secret), a->token.hash);
-	if (rc != RC_OK)
-		return rc;
+	if (a->poll_token != NULL)
+		memcpy(a->token.hash, a->poll_token, sizeof(a->token.hash));
+	else {
+		rc = token_hash(a->z->digest, bytes_str(a->basic->secret),
+		        a->token.hash);
+		if (rc != RC_OK)
+			return rc;
+	}
 	return read_begun(
 	        a, store_token_get(a->z->o.store, &a->token), STEP_TOKEN_READ);
 }
@@ -398,7 +407,7 @@ static enum rc token_read(struct authorize *a)
 		return why_set(&a->why, RC_NOCRED, "no such token");
 	if (a->read_rc != RC_OK)
 		return a->read_rc;
-	if (a->basic->user[0] != '\0' &&
+	if (a->basic != NULL && a->basic->user[0] != '\0' &&
 	        strcmp(token->device, a->basic->user) != 0)
 		return why_set(
 		        &a->why, RC_NOCRED, "the token is not that device's");
@@ -481,6 +490,39 @@ static enum rc requester_text(const struct authorize *a, char *out, size_t size)
 	return n < 0 ? RC_INTERNAL : RC_OK; /* a long one is cut */
 }
 
+enum rc authorize_poll_hash(struct authorizer *z, uint8_t out[STORE_HASH_BYTES],
+        const struct conf_label *label, const char *transaction,
+        struct bytes poller)
+{
+	struct buf b = BUF_INIT(POLL_MAX_BYTES);
+	enum rc rc;
+
+	pack_str(&b, label->label);
+	pack_str(&b, label->authority->name);
+	pack_str(&b, transaction);
+	pack_bytes(&b, poller);
+	rc = b.failed;
+	if (rc == RC_OK)
+		rc = digest_sha256(z->digest, buf_bytes(&b), out);
+	buf_free(&b);
+	return rc;
+}
+
+/* An operator's approval is one more condition, which T1 reads with all the
+ * others: it is of the very request that T1 is asked for. */
+static enum rc wait_fill(struct authorize *a, struct grant_wait *wait)
+{
+	if (a->label == NULL || a->label->approve != CONF_APPROVE_MANUAL)
+		return RC_OK;
+	wait->label = a->label->label;
+	wait->life_us = a->z->o.approve_life_us;
+	wait->only_look = a->poll;
+	if (a->poller.n == 0)
+		return RC_OK;
+	return authorize_poll_hash(
+	        a->z, wait->poll, a->label, a->transaction, a->poller);
+}
+
 /* What was decided, as a grant. */
 static enum rc grant(struct authorize *a, const uint8_t *spki_hash,
         const struct grant_names *names)
@@ -502,6 +544,8 @@ static enum rc grant(struct authorize *a, const uint8_t *spki_hash,
 	enum rc rc = requester_text(a, requester, sizeof(requester));
 
 	memcpy(spec.spki_hash, spki_hash, sizeof(spec.spki_hash));
+	if (rc == RC_OK)
+		rc = wait_fill(a, &spec.wait);
 	return rc == RC_OK ? grant_make(&a->grant, &spec, &a->why) : rc;
 }
 

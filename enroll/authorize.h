@@ -33,6 +33,7 @@ struct authorizer_opts { /* all borrowed */
 	struct store *store;
 	struct authorities *authorities; /* resolved */
 	const struct trust *trust;       /* NULL where no device asks */
+	int64_t approve_life_us;         /* of what waits for an operator */
 };
 /* Errors: RC_NOMEM RC_INTERNAL. */
 MUST_CHECK enum rc authorizer_new(
@@ -55,6 +56,13 @@ struct authorize {
 	bool chain_verified;     /* struct trust_chain */
 	const char *from;        /* the peer's address, for the audit trail */
 	const char *transaction; /* the client's name for it; NULL: none */
+	/* SCEP: the SubjectPublicKeyInfo of who signed the message, who may
+	 * poll for the answer. Empty: nobody may. */
+	struct bytes poller;
+	/* A poll: only what is on record is taken up. With the hash of the
+	 * token that it came with, which a poll does not bring again. */
+	bool poll;
+	const uint8_t *poll_token;
 
 	/* in: an operator's */
 	const struct conf_authority *authority;
@@ -100,6 +108,11 @@ struct authorize {
  * the result, and done is not called. Refusals: RC_NOCRED (no credential, or
  * none that verifies), RC_DENIED, what bring_csr and the store said. */
 MUST_CHECK enum rc authorize_device(struct authorizer *z, struct authorize *a);
+/* Whose request a poll is for: of that label, that name, that key.
+ * Errors: RC_NOMEM RC_INTERNAL. */
+MUST_CHECK enum rc authorize_poll_hash(struct authorizer *z,
+        uint8_t out[STORE_HASH_BYTES], const struct conf_label *label,
+        const char *transaction, struct bytes poller);
 /* For `mica cert issue`: creates the device where it is absent. */
 MUST_CHECK enum rc authorize_operator(
         struct authorizer *z, struct authorize *a);

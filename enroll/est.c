@@ -15,6 +15,8 @@
 #include <string.h>
 
 #define CERTS_ONLY_TYPE "application/pkcs7-mime; smime-type=certs-only"
+/* How soon a client that waits for an operator may ask again. */
+#define EST_WAITING_RETRY_S "60"
 #define CSRATTRS_TYPE "application/csrattrs"
 /* Base64 of a certs-only message with line ends. */
 #define ANSWER_MAX_BYTES (CERTS_ONLY_MAX_BYTES / 2 * 3)
@@ -221,6 +223,19 @@ static void log_issued(const struct enrolment *e, const struct issued *result)
 	buf_free(&serial);
 }
 
+/* RFC 7030 section 4.2.3: an operator has not decided yet. The client comes
+ * again with the same request. */
+static void answer_waiting(struct enrolment *e)
+{
+	const struct http_header retry = { "Retry-After", EST_WAITING_RETRY_S };
+
+	log_event(LOG_INFO, "est.waits", "device", e->a.device, "label",
+	        e->label->conf->label, "peer", e->from, NULL);
+	answer_plain(e->req, (unsigned)rc_info(RC_WAITING)->http_status, &retry,
+	        1, rc_info(RC_WAITING)->text);
+	enrolment_free(e);
+}
+
 /* RFC 7030 section 4.2.3: the certificate that was issued, and no other. */
 static void on_issued(void *ctx, const struct issued *result)
 {
@@ -229,6 +244,10 @@ static void on_issued(void *ctx, const struct issued *result)
 	struct why why = result->why;
 	enum rc rc = result->rc;
 
+	if (rc == RC_WAITING) {
+		answer_waiting(e);
+		return;
+	}
 	if (rc == RC_OK || rc == RC_DUPLICATE)
 		rc = certs_only_put(&message, &result->der, 1);
 	if (rc == RC_OK) {

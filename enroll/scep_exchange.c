@@ -36,6 +36,7 @@ struct exchange {
 	struct bytes chain[CMS_READ_CERTS_MAX];
 	struct csr *csr;
 	struct store_fetch fetch;
+	struct store_waiting_get poll;
 	struct scep_reply reply;
 	struct buf sealed;
 	char fail_text[SCEP_REFUSAL_TEXT_BYTES];
@@ -52,6 +53,8 @@ static void exchange_free(struct exchange *x)
 	buf_free(&x->tbs);
 	buf_free(&x->sealed);
 	buf_free(&x->fetch.der);
+	buf_free(&x->poll.request);
+	buf_free(&x->poll.tbs);
 	csr_free(x->csr);
 	bytes_wipe(&x->basic, sizeof(x->basic));
 	free(x);
@@ -193,11 +196,24 @@ static void log_issued(const struct exchange *x, const struct issued *result)
 	buf_free(&serial);
 }
 
+/* An operator has not decided yet (section 3.3.2.3). */
+static void reply_pending(struct exchange *x)
+{
+	log_event(LOG_INFO, "scep.waits", "device", x->a.device, "label",
+	        x->label->conf->label, "peer", x->from, NULL);
+	x->reply.status = SCEP_PENDING;
+	reply(x);
+}
+
 static void on_issued(void *ctx, const struct issued *result)
 {
 	struct exchange *x = ctx;
 	struct why why = result->why;
 
+	if (result->rc == RC_WAITING) {
+		reply_pending(x);
+		return;
+	}
 	if (result->rc != RC_OK && result->rc != RC_DUPLICATE) {
 		fail(x, result->rc, &why);
 		return;
@@ -277,6 +293,25 @@ static enum rc bind_signer(struct exchange *x, struct why *why)
 	return RC_OK;
 }
 
+static void take_transaction(struct exchange *x)
+{
+	memcpy(x->transaction, x->message.transaction_id.p,
+	        x->message.transaction_id.n);
+}
+
+static void authorize(struct exchange *x)
+{
+	x->a.label = x->label->conf;
+	x->a.from = x->from;
+	x->a.transaction = x->transaction;
+	x->a.poller = x->message.key.der;
+	x->a.bring_csr = bring_csr;
+	x->a.done = on_authorized;
+	x->a.ctx = x;
+	if (authorize_device(x->scep->o.authorizer, &x->a) != RC_PENDING)
+		on_authorized(&x->a);
+}
+
 static void enrol(struct exchange *x)
 {
 	struct why why = WHY_NONE;
@@ -293,16 +328,62 @@ static void enrol(struct exchange *x)
 		fail(x, rc, &why);
 		return;
 	}
-	x->a.label = x->label->conf;
-	x->a.from = x->from;
-	memcpy(x->transaction, x->message.transaction_id.p,
-	        x->message.transaction_id.n);
-	x->a.transaction = x->transaction;
-	x->a.bring_csr = bring_csr;
-	x->a.done = on_authorized;
-	x->a.ctx = x;
-	if (authorize_device(x->scep->o.authorizer, &x->a) != RC_PENDING)
-		on_authorized(&x->a);
+	take_transaction(x);
+	authorize(x);
+}
+
+/* --- CertPoll (section 3.3.3): the request that waits is decided on anew, as
+ * if it came again from who polls */
+static void polled(struct exchange *x, enum rc rc)
+{
+	const struct store_waiting *w = &x->poll.waiting;
+	struct why why = x->poll.op.why;
+
+	if (rc == RC_OK)
+		rc = csr_parse(&x->csr, x->scep->keys,
+		        buf_bytes(&x->poll.request), &why);
+	if (rc == RC_OK)
+		rc = bind_signer(x, &why);
+	if (rc != RC_OK) {
+		fail(x, rc, &why);
+		return;
+	}
+	x->a.poll = true;
+	if (w->credential == CREDENTIAL_TOKEN)
+		x->a.poll_token = w->token;
+	authorize(x);
+}
+
+static void on_polled(struct store_op *op)
+{
+	polled(op->ctx, op->rc);
+}
+
+/* Whose the request is, key and transactionID say; the subject that clients put
+ * in is not always that of their request. */
+static void poll(struct exchange *x)
+{
+	struct bytes issuer, subject;
+	struct why why = WHY_NONE;
+	enum rc rc = scep_read_subject(
+	        &issuer, &subject, buf_bytes(&x->content), &why);
+
+	if (rc != RC_OK)
+		rc = RC_BADSIG; /* as what does not open */
+	else if (!bytes_eq(issuer, x->label->authority->subject))
+		rc = why_set(&why, RC_NOTFOUND, "another issuer's");
+	take_transaction(x);
+	if (rc == RC_OK)
+		rc = authorize_poll_hash(x->scep->o.authorizer, x->poll.poll,
+		        x->label->conf, x->transaction, x->message.key.der);
+	if (rc != RC_OK) {
+		fail(x, rc, &why);
+		return;
+	}
+	x->poll.op = (struct store_op){ .done = on_polled, .ctx = x };
+	rc = store_waiting_get(x->scep->o.store, &x->poll);
+	if (rc != RC_PENDING)
+		polled(x, rc);
 }
 
 /* --- GetCert (section 3.3.4): our certificates are no secrets, and serial
@@ -418,8 +499,6 @@ static void get_crl(struct exchange *x)
 /* --- what came */
 static void opened(struct exchange *x)
 {
-	struct why why;
-
 	switch (x->message.type) {
 	case SCEP_PKCS_REQ:
 	case SCEP_RENEWAL_REQ:
@@ -431,9 +510,8 @@ static void opened(struct exchange *x)
 	case SCEP_GET_CRL:
 		get_crl(x);
 		return;
-	default: /* CertPoll: nothing waits, each request is decided at once */
-		why_set(&why, RC_NOTFOUND, "no request is waiting");
-		fail(x, RC_NOTFOUND, &why);
+	default: /* CertPoll: scep_message_check() lets no other pass */
+		poll(x);
 	}
 }
 
@@ -494,6 +572,8 @@ void scep_exchange(struct scep *s, struct http_req *req,
 	x->tbs = BUF_INIT(TBS_MAX_BYTES);
 	x->sealed = BUF_INIT(CERTS_ONLY_MAX_BYTES);
 	x->fetch.der = BUF_INIT(STORE_DER_MAX_BYTES);
+	x->poll.request = BUF_INIT(STORE_REQUEST_MAX_BYTES);
+	x->poll.tbs = BUF_INIT(STORE_DER_MAX_BYTES);
 	net_addr_text(x->from, http_req_addr(req));
 	rc = scep_message_read(&x->message, message, &why);
 	if (rc == RC_OK)

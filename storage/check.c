@@ -420,6 +420,55 @@ static void check_token(struct checker *c, struct bytes value)
 		fault(c, "was spent by a serial that was never issued");
 }
 
+/* What part of the tree it stands in says what it is. */
+static void check_waiting_id(
+        struct checker *c, uint64_t part, struct bytes value)
+{
+	struct bytes found;
+	uint64_t id = 0;
+	struct key open, closed;
+
+	if (part == WAITING_PART_DATA)
+		(void)key_read_u64_at(c->key, 8, &id);
+	else if (!waiting_read_id(value, &id))
+		fault(c, "does not read");
+	open = key_u64_pair(WAITING_PART_OPEN, id);
+	closed = key_u64_pair(WAITING_PART_CLOSED, id);
+	if (part != WAITING_PART_LAST &&
+	        !have(c, TREE_WAITING, &open, &found) &&
+	        (part == WAITING_PART_TOKEN ||
+	                !have(c, TREE_WAITING, &closed, &found)))
+		fault(c, "is of a request that does not exist");
+}
+
+static void check_waiting(struct checker *c, struct bytes value)
+{
+	struct store_waiting r;
+	struct bytes found;
+	uint64_t part;
+	struct key k;
+
+	if (!key_read_u64_at(c->key, 0, &part) || part >= WAITING_PARTS) {
+		fault(c, "is of no kind that there is");
+		return;
+	}
+	if (part > WAITING_PART_CLOSED) {
+		check_waiting_id(c, part, value);
+		return;
+	}
+	if (!rec_waiting_unpack(value, &r)) {
+		fault(c, "does not read");
+		return;
+	}
+	k = key_u64_pair(r.closed_us != 0, r.id);
+	if (!key_is(c, &k) ||
+	        (r.closed_us != 0) != (r.state > WAITING_APPROVED))
+		fault(c, "is another request, or in another state");
+	k = key_u64_pair(WAITING_PART_DATA, r.id);
+	if (!have(c, TREE_WAITING, &k, &found))
+		fault(c, "has no content");
+}
+
 static void check_approval(struct checker *c, struct bytes value)
 {
 	struct store_approval r;
@@ -555,6 +604,7 @@ static enum rc db_check(
 	walk_tree(&c, TREE_SHARD, check_shard);
 	walk_tree(&c, TREE_CRL, check_crl);
 	walk_tree(&c, TREE_APPROVAL, check_approval);
+	walk_tree(&c, TREE_WAITING, check_waiting);
 	check_audit(&c);
 	check_counts(&c);
 	mdb_txn_abort(v.txn);

@@ -39,6 +39,7 @@ enum tree {
 	TREE_CRL,       /* authority, shard -> store_crl */
 	TREE_APPROVAL,  /* closed (0 or 1), id -> store_approval */
 	TREE_SUPERSEDE, /* due_s, sequence -> nothing */
+	TREE_WAITING,   /* lmdb_waiting.c has its parts */
 	TREE_COUNT
 };
 
@@ -185,6 +186,34 @@ void batch_supersede_later(
 /* When the next one is due; 0: none is noted. */
 int64_t view_supersede_due_s(struct view *v);
 
+/* --- lmdb_waiting.c */
+/* The parts of TREE_WAITING; a key begins with one. */
+enum waiting_part {
+	WAITING_PART_OPEN,    /* id -> store_waiting */
+	WAITING_PART_CLOSED,  /* likewise */
+	WAITING_PART_DATA,    /* id -> request, TBS */
+	WAITING_PART_REQUEST, /* request hash -> id, the newest */
+	WAITING_PART_POLL,    /* poll -> id, the newest */
+	WAITING_PART_TOKEN,   /* hash of a token that one holds -> id */
+	WAITING_PART_LAST,    /* 0 -> the greatest id ever */
+	WAITING_PARTS
+};
+bool view_waiting(struct view *v, uint64_t id, struct store_waiting *r);
+/* The id that an entry of the latter parts is about. */
+bool waiting_read_id(struct bytes value, uint64_t *id);
+/* The newest request with that hash. */
+bool view_waiting_request(struct view *v, const uint8_t hash[STORE_HASH_BYTES],
+        struct store_waiting *r);
+/* Does an open request hold the token for another request than that? */
+bool view_token_held(struct view *v, const uint8_t token[STORE_HASH_BYTES],
+        const uint8_t request_hash[STORE_HASH_BYTES], int64_t now_us);
+/* T1's last step. RC_OK: nobody is asked, or an operator has approved. */
+enum rc batch_wait(
+        struct batch *b, const struct store_issue_begin *op, struct why *why);
+/* T2's part. */
+void batch_waiting_issued(struct batch *b,
+        const uint8_t request_hash[STORE_HASH_BYTES], const char *actor);
+
 /* --- lmdb_crl.c */
 /* The scopes of a certificate that was issued, or whose state turned: good to
  * bad is +1, bad to good -1. */
@@ -231,6 +260,9 @@ enum rc op_approval_ask(struct batch *b, struct store_approval_ask *op);
 enum rc op_approval_decide(struct batch *b, struct store_approval_decide *op);
 enum rc op_approval_expire(struct batch *b, struct store_approval_expire *op);
 
+enum rc op_waiting_decide(struct batch *b, struct store_waiting_decide *op);
+enum rc op_waiting_expire(struct batch *b, struct store_waiting_expire *op);
+
 enum rc db_read(struct store *s, struct store_op *op);
 enum rc read_list(struct view *v, struct store_list *op);
 enum rc read_device_list(struct view *v, struct store_device_list *op);
@@ -251,6 +283,8 @@ enum rc read_crl_list(struct view *v, struct store_crl_list *op);
 enum rc read_census(struct view *v, struct store_census *op);
 enum rc read_approval_get(struct view *v, struct store_approval_get *op);
 enum rc read_approval_list(struct view *v, struct store_approval_list *op);
+enum rc read_waiting_get(struct view *v, struct store_waiting_get *op);
+enum rc read_waiting_list(struct view *v, struct store_waiting_list *op);
 /* Where a paged walk goes on: the first entry after the cursor, from where it
  * is new. RC_MALFORMED: the cursor is of another list. */
 MUST_CHECK enum rc cursor_check(

@@ -244,6 +244,11 @@ static enum rc check_token(struct begin *t)
 		return why_set(t->why, RC_SPENT, "the token was used");
 	if (token->expires_us <= t->b->now_us)
 		return why_set(t->why, RC_DENIED, "the token has expired");
+	if (view_token_held(&t->b->v, op->credential.hash, op->request_hash,
+	            t->b->now_us))
+		return why_set(t->why, RC_SPENT,
+		        "another request holds the token and waits for an "
+		        "operator");
 	return RC_OK;
 }
 
@@ -349,6 +354,12 @@ static enum rc begin_serial(struct begin *t)
 	return RC_OK;
 }
 
+/* Step 10, once all else would let it pass. */
+static enum rc begin_wait(struct begin *t)
+{
+	return batch_wait(t->b, t->op, t->why);
+}
+
 static void audit_begin(struct begin *t)
 {
 	const struct store_issue_begin *op = t->op;
@@ -435,7 +446,7 @@ enum rc op_issue_begin(struct batch *b, struct store_issue_begin *op)
 {
 	static enum rc (*const steps[])(struct begin *) = { begin_room,
 		begin_retry, begin_blocked, begin_versions, begin_standing,
-		begin_active, begin_quota, begin_serial };
+		begin_active, begin_quota, begin_serial, begin_wait };
 	struct begin t = { .b = b, .op = op, .why = &op->op.why };
 	enum rc rc = begin_again(&t);
 

@@ -78,6 +78,7 @@ static enum rc finish_standing(struct finish *f)
 	const struct store_cert *cert = &f->intent.cert;
 	struct key spki = key_hash(cert->spki_hash);
 	struct view *v = &f->b->v;
+	struct store_waiting waiting;
 	struct store_authority a;
 	struct rec_status status;
 	struct store_token token;
@@ -106,6 +107,10 @@ static enum rc finish_standing(struct finish *f)
 	        !view_may_issue(v, &a, cert->profile, c, f->b->now_us))
 		return why_set(f->why, RC_DENIED,
 		        "the authority was retired or revoked");
+	if (view_waiting_request(v, cert->request_hash, &waiting) &&
+	        waiting.state == WAITING_DENIED)
+		return why_set(f->why, RC_DENIED,
+		        "an operator refused the request after all");
 	if (view_get(v, TREE_BLOCKED, &spki, &value))
 		return why_set(f->why, RC_DENIED,
 		        "the public key became known as compromised");
@@ -214,6 +219,7 @@ enum rc op_issue_finish(struct batch *b, struct store_issue_finish *op)
 	rc = finish_standing(&f);
 	forget_intent(b, &f.intent);
 	put_certificate(&f);
+	batch_waiting_issued(b, c->request_hash, op->op.actor);
 	op->sequence = c->sequence;
 	if (rc == RC_OK) {
 		if (op->supersede_after_s > 0 &&

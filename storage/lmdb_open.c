@@ -31,6 +31,7 @@ const char *const db_tree_names[TREE_COUNT] = {
 	[TREE_CRL] = "crl",
 	[TREE_APPROVAL] = "approval",
 	[TREE_SUPERSEDE] = "supersede",
+	[TREE_WAITING] = "waiting",
 };
 
 static enum rc open_rc(struct why *why, const char *what, int err)
@@ -141,13 +142,24 @@ static enum rc older(uint32_t version, struct why *why)
 	        (unsigned)version, (unsigned)STORE_SCHEMA_VERSION);
 }
 
-static int open_trees(struct db *db, MDB_txn *txn, unsigned flags)
+/* A store of an earlier version has not all of them. */
+static enum rc open_trees(
+        struct db *db, MDB_txn *txn, unsigned flags, struct why *why)
 {
-	int err = 0;
+	struct view v = { .db = db, .txn = txn };
+	uint32_t version = 0;
+	int err = 0, t;
 
-	for (int t = 0; t < TREE_COUNT && err == 0; t++)
+	for (t = 0; t < TREE_COUNT && err == 0; t++)
 		err = mdb_dbi_open(txn, db_tree_names[t], flags, &db->dbi[t]);
-	return err;
+	if (err == 0)
+		return RC_OK;
+	if (err != MDB_NOTFOUND)
+		return open_rc(why, "opening the store", err);
+	if (t > TREE_META + 1 && read_schema(&v, &version, why) == RC_OK &&
+	        version != 0 && version < STORE_SCHEMA_VERSION)
+		return older(version, why);
+	return why_set(why, RC_NOTFOUND, "the store is empty");
 }
 
 static void write_schema(struct batch *b)
@@ -246,17 +258,13 @@ static enum rc enter(struct batch *b, bool create, struct why *why)
 static enum rc open_writable(struct db *db, bool create, struct why *why)
 {
 	struct batch b = { .v = { .db = db }, .now_us = clock_now_us() };
-	enum rc rc = RC_OK;
+	enum rc rc;
 	int err;
 
 	err = mdb_txn_begin(db->env, NULL, 0, &b.v.txn);
 	if (err != 0)
 		return open_rc(why, "opening the store", err);
-	err = open_trees(db, b.v.txn, create ? MDB_CREATE : 0);
-	if (err == MDB_NOTFOUND)
-		rc = why_set(why, RC_NOTFOUND, "the store is empty");
-	else if (err != 0)
-		rc = open_rc(why, "opening the store", err);
+	rc = open_trees(db, b.v.txn, create ? MDB_CREATE : 0, why);
 	if (rc == RC_OK && !space_ahead(&b, 1, 1, 0, why))
 		rc = RC_UNAVAILABLE;
 	if (rc == RC_OK)
@@ -279,12 +287,8 @@ static enum rc open_readonly(struct db *db, struct why *why)
 	err = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &v.txn);
 	if (err != 0)
 		return open_rc(why, "opening the store", err);
-	err = open_trees(db, v.txn, 0);
-	if (err == MDB_NOTFOUND)
-		rc = why_set(why, RC_NOTFOUND, "the store is empty");
-	else if (err != 0)
-		rc = open_rc(why, "opening the store", err);
-	else
+	rc = open_trees(db, v.txn, 0, why);
+	if (rc == RC_OK)
 		rc = read_schema(&v, &version, why);
 	if (rc == RC_OK && version == 0)
 		rc = why_set(why, RC_NOTFOUND, "the store is empty");

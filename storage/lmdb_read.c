@@ -255,6 +255,10 @@ static enum rc read_any(struct view *v, struct store_op *op)
 		return read_crl_list(v, (struct store_crl_list *)op);
 	case KIND_APPROVAL_GET:
 		return read_approval_get(v, (struct store_approval_get *)op);
+	case KIND_WAITING_GET:
+		return read_waiting_get(v, (struct store_waiting_get *)op);
+	case KIND_WAITING_LIST:
+		return read_waiting_list(v, (struct store_waiting_list *)op);
 	case KIND_CENSUS:
 		return read_census(v, (struct store_census *)op);
 	case KIND_APPROVAL_LIST:

@@ -243,6 +243,10 @@ static enum rc apply(struct batch *b, struct store_op *op)
 	case KIND_APPROVAL_EXPIRE:
 		return op_approval_expire(
 		        b, (struct store_approval_expire *)op);
+	case KIND_WAITING_DECIDE:
+		return op_waiting_decide(b, (struct store_waiting_decide *)op);
+	case KIND_WAITING_EXPIRE:
+		return op_waiting_expire(b, (struct store_waiting_expire *)op);
 	default:
 		return why_set(&op->why, RC_UNSUPPORTED, "not a write");
 	}
@@ -301,11 +305,15 @@ static size_t weight(struct store_op **ops, size_t n)
 
 static size_t data_bytes(struct store_op **ops, size_t n)
 {
+	const struct store_issue_begin *begin;
 	size_t sum = 0;
 
 	for (size_t i = 0; i < n; i++) {
+		begin = (const struct store_issue_begin *)ops[i];
 		if (ops[i]->kind == KIND_ISSUE_BEGIN)
-			sum += ((struct store_issue_begin *)ops[i])->tbs.n;
+			sum += begin->tbs.n +
+			        (begin->wait != NULL ? begin->wait->request.n
+			                             : 0);
 		else if (ops[i]->kind == KIND_ISSUE_FINISH)
 			sum += ((struct store_issue_finish *)ops[i])->der.n;
 	}

@@ -63,6 +63,14 @@ struct key key_hash(const uint8_t hash[STORE_HASH_BYTES])
 	return k;
 }
 
+struct key key_u64_hash(uint64_t v, const uint8_t hash[STORE_HASH_BYTES])
+{
+	struct key k = key_u64(v);
+
+	key_add(&k, hash, STORE_HASH_BYTES);
+	return k;
+}
+
 struct key key_hash_u64(const uint8_t hash[STORE_HASH_BYTES], uint64_t v)
 {
 	struct key k = key_hash(hash);
@@ -698,5 +706,69 @@ bool rec_audit_unpack(struct bytes in, struct store_audit_row *r)
 	unpack_str(&u, r->actor, sizeof(r->actor));
 	unpack_str(&u, r->object, sizeof(r->object));
 	unpack_str(&u, r->detail, sizeof(r->detail));
+	return unpack_done(&u);
+}
+
+void rec_waiting_pack(struct buf *out, const struct store_waiting *r)
+{
+	pack_u8(out, RECORD_VERSION);
+	pack_u64(out, r->id);
+	pack_u8(out, (uint8_t)r->state);
+	pack_u32(out, r->authority);
+	pack_u8(out, (uint8_t)r->credential);
+	pack_str(out, r->device);
+	pack_str(out, r->profile);
+	pack_str(out, r->label);
+	pack_str(out, r->requester);
+	pack_hash(out, r->token);
+	pack_hash(out, r->spki_hash);
+	pack_hash(out, r->request_hash);
+	pack_hash(out, r->poll);
+	pack_u32(out, r->decided_by);
+	pack_i64(out, r->asked_us);
+	pack_i64(out, r->expires_us);
+	pack_i64(out, r->decided_us);
+	pack_i64(out, r->closed_us);
+}
+
+bool rec_waiting_unpack(struct bytes in, struct store_waiting *r)
+{
+	struct unpack u = open_record(in);
+
+	r->id = unpack_u64(&u);
+	r->state = (enum waiting_state)unpack_u8(&u);
+	r->authority = unpack_u32(&u);
+	r->credential = (enum credential_kind)unpack_u8(&u);
+	unpack_str(&u, r->device, sizeof(r->device));
+	unpack_str(&u, r->profile, sizeof(r->profile));
+	unpack_str(&u, r->label, sizeof(r->label));
+	unpack_str(&u, r->requester, sizeof(r->requester));
+	unpack_hash(&u, r->token);
+	unpack_hash(&u, r->spki_hash);
+	unpack_hash(&u, r->request_hash);
+	unpack_hash(&u, r->poll);
+	r->decided_by = unpack_u32(&u);
+	r->asked_us = unpack_i64(&u);
+	r->expires_us = unpack_i64(&u);
+	r->decided_us = unpack_i64(&u);
+	r->closed_us = unpack_i64(&u);
+	return unpack_done(&u);
+}
+
+void rec_waiting_data_pack(
+        struct buf *out, struct bytes request, struct bytes tbs)
+{
+	pack_u8(out, RECORD_VERSION);
+	pack_bytes(out, request);
+	pack_bytes(out, tbs);
+}
+
+bool rec_waiting_data_unpack(
+        struct bytes in, struct bytes *request, struct bytes *tbs)
+{
+	struct unpack u = open_record(in);
+
+	*request = unpack_bytes(&u);
+	*tbs = unpack_bytes(&u);
 	return unpack_done(&u);
 }

@@ -20,6 +20,7 @@ struct key key_u64(uint64_t v);
 struct key key_u64_pair(uint64_t a, uint64_t b);
 struct key key_text(const char *text); /* at most STORE_DEVICE_ID_MAX */
 struct key key_hash(const uint8_t hash[STORE_HASH_BYTES]);
+struct key key_u64_hash(uint64_t v, const uint8_t hash[STORE_HASH_BYTES]);
 struct key key_hash_u64(const uint8_t hash[STORE_HASH_BYTES], uint64_t v);
 struct key key_cert(const struct cert_key *c);
 /* In the order of turning bad: random serials would touch a page each. */
@@ -148,6 +149,13 @@ bool rec_crl_unpack(struct bytes in, struct store_crl *r);
 
 void rec_approval_pack(struct buf *out, const struct store_approval *r);
 bool rec_approval_unpack(struct bytes in, struct store_approval *r);
+void rec_waiting_pack(struct buf *out, const struct store_waiting *r);
+bool rec_waiting_unpack(struct bytes in, struct store_waiting *r);
+/* What one is about: borrowed from in. */
+void rec_waiting_data_pack(
+        struct buf *out, struct bytes request, struct bytes tbs);
+bool rec_waiting_data_unpack(
+        struct bytes in, struct bytes *request, struct bytes *tbs);
 
 /* What the hash of an entry covers, after the hash of the one before. */
 void rec_audit_pack(struct buf *out, const struct store_audit_row *r);

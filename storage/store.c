@@ -101,6 +101,11 @@ enum rc store_issue_begin(struct store *s, struct store_issue_begin *op)
 	if (op->quota != NULL)
 		need_name(&c, "the quota", op->quota, STORE_NAME_MAX);
 	need_length(&c, "the TBS", op->tbs.n, STORE_DER_MAX_BYTES);
+	if (op->wait != NULL) {
+		need_text(&c, "the label", op->wait->label, STORE_NAME_MAX);
+		need_length(&c, "the request", op->wait->request.n,
+		        STORE_REQUEST_MAX_BYTES);
+	}
 	return write_op(s, &c);
 }
 
@@ -292,6 +297,20 @@ enum rc store_approval_expire(struct store *s, struct store_approval_expire *op)
 	return write_op(s, &c);
 }
 
+enum rc store_waiting_decide(struct store *s, struct store_waiting_decide *op)
+{
+	struct check c = check_op(&op->op, KIND_WAITING_DECIDE);
+
+	return write_op(s, &c);
+}
+
+enum rc store_waiting_expire(struct store *s, struct store_waiting_expire *op)
+{
+	struct check c = check_op(&op->op, KIND_WAITING_EXPIRE);
+
+	return write_op(s, &c);
+}
+
 /* --- reads */
 
 enum rc store_fetch(struct store *s, struct store_fetch *op)
@@ -431,6 +450,21 @@ enum rc store_approval_get(struct store *s, struct store_approval_get *op)
 enum rc store_approval_list(struct store *s, struct store_approval_list *op)
 {
 	struct check c = check_op(&op->op, KIND_APPROVAL_LIST);
+
+	need_length(&c, "the list", op->max, STORE_ROWS_MAX);
+	return read_op(s, &c);
+}
+
+enum rc store_waiting_get(struct store *s, struct store_waiting_get *op)
+{
+	struct check c = check_op(&op->op, KIND_WAITING_GET);
+
+	return read_op(s, &c);
+}
+
+enum rc store_waiting_list(struct store *s, struct store_waiting_list *op)
+{
+	struct check c = check_op(&op->op, KIND_WAITING_LIST);
 
 	need_length(&c, "the list", op->max, STORE_ROWS_MAX);
 	return read_op(s, &c);

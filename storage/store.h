@@ -32,7 +32,7 @@
 #include "base/why.h"
 #include <stdatomic.h>
 
-#define STORE_SCHEMA_VERSION 2
+#define STORE_SCHEMA_VERSION 3
 #define STORE_SERIAL_BYTES 20   /* RFC 5280 section 4.1.2.2 */
 #define STORE_HASH_BYTES 32     /* SHA-256 */
 #define STORE_DEVICE_ID_MAX 128 /* bytes, printable ASCII */
@@ -183,10 +183,24 @@ struct store_cert {
  *     max_active says, a device has at most STORE_LIVE_MAX unexpired ones;
  *  7. quota, where named, debited by one (RC_QUOTA, RC_NOTFOUND);
  *  8. the token is redeemed by this serial;
- *  9. RC_CONFLICT when the serial exists.
+ *  9. RC_CONFLICT when the serial exists;
+ * 10. an operator has denied this very request: RC_DENIED. With wait: has one
+ *     approved it? If not it is entered, or waits already: RC_WAITING, and
+ *     neither token nor quota is touched, but no other request passes with a
+ *     token that one holds (RC_SPENT). RC_QUOTA: too many wait.
  * The serial is the request's id: asked again after RC_UNKNOWN, with the same
  * serial, request_hash and TBS, an intent that is there is RC_OK. RC_FENCED:
  * this process's slot was given up by store_abandon(). */
+/* An operator has to agree (`approve: manual`). */
+struct store_wait {
+	const char *label;
+	struct bytes request; /* the certification request, DER */
+	int64_t life_us;
+	/* Whom a poll has to come from and what it is for, hashed; all zeros:
+	 * nobody polls. */
+	uint8_t poll[STORE_HASH_BYTES];
+	bool only_look; /* a poll: RC_DENIED where none is open */
+};
 struct store_issue_begin {
 	struct store_op op;
 	struct cert_key key;
@@ -206,6 +220,7 @@ struct store_issue_begin {
 	uint8_t spki_hash[STORE_HASH_BYTES];
 	/* SHA-256 over identity, authority, profile, SPKI, names, credential */
 	uint8_t request_hash[STORE_HASH_BYTES];
+	const struct store_wait *wait; /* NULL: nobody is asked */
 	/* out */
 	struct cert_key twin; /* RC_DUPLICATE */
 };
@@ -843,6 +858,90 @@ struct store_approval_list {
 };
 MUST_CHECK enum rc store_approval_list(
         struct store *s, struct store_approval_list *op);
+
+/* --- requests that wait for an operator. T1 enters them (store_wait), T2 closes
+ * them; each is of exactly one request_hash: identity, authority, profile, SPKI,
+ * names and credential. A closed one is forgotten a life later; its number
+ * never comes again. Every step has an audit entry. */
+#define STORE_WAITING_MAX 1024     /* open ones */
+#define STORE_WAITING_DEVICE_MAX 4 /* open ones of a device */
+#define STORE_REQUEST_MAX_BYTES 16384
+enum waiting_state {
+	WAITING_OPEN = 1, /* until expires_us */
+	WAITING_APPROVED, /* open, too: to be picked up until then */
+	WAITING_ISSUED,
+	WAITING_DENIED,
+	WAITING_EXPIRED,
+};
+struct store_waiting {
+	uint64_t id; /* from 1, in the order they came in */
+	enum waiting_state state;
+	uint32_t authority;
+	enum credential_kind credential;
+	char device[STORE_DEVICE_ID_MAX + 1];
+	char profile[STORE_NAME_MAX + 1];
+	char label[STORE_NAME_MAX + 1];
+	char requester[STORE_ACTOR_MAX + 1];
+	uint8_t token[STORE_HASH_BYTES]; /* CREDENTIAL_TOKEN: its hash */
+	uint8_t spki_hash[STORE_HASH_BYTES];
+	uint8_t request_hash[STORE_HASH_BYTES];
+	uint8_t poll[STORE_HASH_BYTES]; /* as store_wait has it */
+	uint32_t decided_by;            /* uid; once it is */
+	int64_t asked_us, expires_us;
+	int64_t decided_us; /* approved or denied; 0: not */
+	int64_t closed_us;  /* 0 while open */
+};
+
+/* Approve or deny; what was approved can be denied until it is issued, and T2
+ * heeds it. RC_NOTFOUND; RC_CONFLICT: it is closed, ran out, or another operator
+ * approved it. The same twice by the same one is RC_OK. */
+struct store_waiting_decide {
+	struct store_op op;
+	uint64_t id;
+	uint32_t by; /* uid */
+	bool approve;
+	/* out */
+	struct store_waiting waiting;
+};
+MUST_CHECK enum rc store_waiting_decide(
+        struct store *s, struct store_waiting_decide *op);
+
+/* Close what ran out, forget what was closed a life ago; STORE_ROWS_MAX of each
+ * at a time. Twice is harmless. */
+struct store_waiting_expire {
+	struct store_op op;
+	/* out */
+	uint32_t expired, forgotten;
+};
+MUST_CHECK enum rc store_waiting_expire(
+        struct store *s, struct store_waiting_expire *op);
+
+/* By number, or with id 0 by poll: the newest of those. */
+struct store_waiting_get {
+	struct store_op op;
+	uint64_t id;
+	uint8_t poll[STORE_HASH_BYTES];
+	/* out; the caller gives the bufs their caps */
+	struct store_waiting waiting;
+	struct buf request; /* the certification request */
+	struct buf tbs;     /* of what was to be issued then: its names */
+};
+MUST_CHECK enum rc store_waiting_get(
+        struct store *s, struct store_waiting_get *op);
+
+/* The open ones, or those that are closed; by id. */
+struct store_waiting_list {
+	struct store_op op;
+	bool closed;
+	struct store_cursor cursor;
+	struct store_waiting *rows; /* the caller's array */
+	size_t max;
+	/* out */
+	size_t n;
+	bool more;
+};
+MUST_CHECK enum rc store_waiting_list(
+        struct store *s, struct store_waiting_list *op);
 
 /* --- the store itself */
 struct store_stat {

@@ -485,7 +485,9 @@ static void open_modules(struct world *w, struct limit *limit)
 	must(authorizer_new(&w->authorizer,
 	             &(struct authorizer_opts){ .store = w->h.store,
 	                     .authorities = w->authorities,
-	                     .trust = w->trust }),
+	                     .trust = w->trust,
+	                     .approve_life_us =
+	                             w->conf->approve_life_s * 1000000 }),
 	        &why);
 	must(est_new(&w->est,
 	             &(struct est_opts){ .conf = w->conf,

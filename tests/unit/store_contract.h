@@ -18,6 +18,7 @@ void contract_lists(TCase *tc);
 void contract_model(TCase *tc);
 void contract_crl(TCase *tc);
 void contract_approval(TCase *tc);
+void contract_waiting(TCase *tc);
 void contract_census(TCase *tc);
 
 #endif

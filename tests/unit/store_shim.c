@@ -43,6 +43,8 @@ static bool harmless_twice(const struct store_op *op)
 	case KIND_KEY_BLOCK:
 	case KIND_APPROVAL_DECIDE:
 	case KIND_APPROVAL_EXPIRE:
+	case KIND_WAITING_DECIDE:
+	case KIND_WAITING_EXPIRE:
 	case KIND_QUOTA_PUT:
 	case KIND_CRL_BEGIN:
 	case KIND_CRL_COMMIT:

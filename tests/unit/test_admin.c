@@ -258,6 +258,9 @@ static const struct {
 	{ HTTP_GET, "/v1/approvals/1", CONF_ROLE_AUDITOR },
 	{ HTTP_POST, "/v1/approvals", CONF_ROLE_OPERATOR },
 	{ HTTP_POST, "/v1/approvals/1/approve", CONF_ROLE_OPERATOR },
+	{ HTTP_GET, "/v1/requests", CONF_ROLE_AUDITOR },
+	{ HTTP_GET, "/v1/requests/1", CONF_ROLE_AUDITOR },
+	{ HTTP_POST, "/v1/requests/1/approve", CONF_ROLE_OPERATOR },
 };
 #define ROUTES (sizeof(routes) / sizeof(*routes))
 
@@ -346,6 +349,10 @@ static const struct {
 	{ "/v1/approvals/1/frob", "", 404, "not_found" },
 	{ "/v1/approvals/1", "", 404, "not_found" },
 	{ "/v1/approvals/x/deny", "", 404, "not_found" },
+	{ "/v1/requests/1/approve", "", 404, "not_found" },
+	{ "/v1/requests/1/frob", "", 404, "not_found" },
+	{ "/v1/requests/0/deny", "", 404, "not_found" },
+	{ "/v1/requests/x/deny", "", 404, "not_found" },
 	{ "/v1/revocations", "{}", 400, "malformed" },
 	{ "/v1/revocations", "{\"serial\":\"01\"}", 404, "not_found" },
 	{ "/v1/revocations", "{\"serial\":\"xyz\"}", 400, "malformed" },
@@ -449,6 +456,9 @@ static const struct {
 	{ "/v1/approvals", "state=frob", 400 },
 	{ "/v1/approvals", "state=closed&max=1", 200 },
 	{ "/v1/approvals/1", "", 404 },
+	{ "/v1/requests", "state=frob", 400 },
+	{ "/v1/requests", "state=closed&max=1", 200 },
+	{ "/v1/requests/1", "", 404 },
 };
 
 START_TEST(queries_are_read_strictly)

@@ -123,18 +123,21 @@ static const char everything[] =
         "enroll:\n"
         "  retry_window: 10min\n"
         "  token_life: 1d\n"
+        "  approve_life: 2d\n"
         "  est:\n"
         "    - { authority: alpha, profile: other }\n"
         "    - label: line1\n"
         "      authority: beta\n"
         "      profile: bare\n"
         "      allow: [idevid, token]\n"
+        "      approve: manual\n"
         "      anchors: [bcme, acme]\n"
         "  scep:\n"
         "    - label: old\n"
         "      authority: delta\n"
         "      profile: bare\n"
         "      allow: [idevid]\n"
+        "      approve: manual\n"
         "      anchors: [acme]\n"
         "      legacy: [des3]\n";
 
@@ -467,6 +470,7 @@ START_TEST(labels_land)
 
 	ck_assert_int_eq(c->retry_window_s, 600);
 	ck_assert_int_eq(c->token_life_s, 86400);
+	ck_assert_int_eq(c->approve_life_s, 2 * 86400);
 	ck_assert_uint_eq(c->n_labels, 2);
 	ck_assert_str_eq(l[0].label, "");
 	ck_assert_ptr_eq(l[0].authority, &c->authorities[0]);

@@ -42,6 +42,7 @@ static void add(Suite *s, const char *name, SFun open)
 	contract_model(tc);
 	contract_crl(tc);
 	contract_approval(tc);
+	contract_waiting(tc);
 	contract_census(tc);
 	suite_add_tcase(s, tc);
 }
