@@ -306,6 +306,11 @@ def serial(pem):
     return out.strip()[len("serial="):].lower()
 
 
+def sanitized(build):
+    with open(os.path.join(build, "config.h")) as f:
+        return "#define MICA_SANITIZED 1" in f.read()
+
+
 @contextlib.contextmanager
 def ca(build, **kw):
     with Ca(build, **kw) as c:
