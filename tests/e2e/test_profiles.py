@@ -5,7 +5,7 @@ against RFC 5280, RFC 9608, IEEE 802.1AR and Matter's rules for a DAC."""
 import os
 import re
 
-from harness import Ca, ca, need, run
+from harness import ca, need, run
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))

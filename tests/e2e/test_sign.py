@@ -2,7 +2,6 @@
 
 import json
 import os
-import pwd
 import re
 import resource
 import shutil
@@ -409,53 +408,3 @@ def test_the_api_takes_what_it_should_and_no_more(build):
             assert clause in answer["error"]["text"], (more, answer)
         assert "code.begin" not in c.audit()
         assert ask(c, key=None, file="x" * 128)["algorithm"] == "sha256"
-
-
-def test_two_must_agree(build):
-    other = pwd.getpwnam("nobody")
-    if os.getuid() != 0:
-        raise Skip("needs root, to be two operators")
-    need("runuser")
-    with Signing(build, more=", approvals: 2",
-                 access="{ user: nobody, role: operator }").up() as c:
-        r = c.sign(c.file, check=False)
-        assert r.returncode == 4, r
-        number = re.search(r"approve (\d+)", r.stderr)[1]
-        r = c.sign(c.file, check=False)
-        assert r.returncode == 4 and f"approve {number}" in r.stderr, r
-        r = c.mica("approval", "approve", number, check=False)
-        assert r.returncode == 1, r
-        mica = c.path("mica")
-        shutil.copy(c.bin("mica"), mica)
-        os.chmod(mica, 0o755)
-        shown = run("runuser", "-u", other.pw_name, "--", mica, "--socket",
-                    os.path.join(c.home, "admin.sock"), "approval",
-                    "approve", number).stdout
-        assert run("sha256sum", c.file).stdout.split()[0] in shown, shown
-        # Of that file alone, and once.
-        with open(c.path("other"), "wb") as f:
-            f.write(b"another")
-        assert c.sign(c.path("other"), check=False).returncode == 4
-        c.sign(c.file)
-        assert c.good(c.file, c.file + ".p7s").returncode == 0
-        assert c.sign(c.file, "--force", check=False).returncode == 4
-
-
-def test_who_may_sign(build):
-    if os.getuid() != 0:
-        raise Skip("needs root, to be another user")
-    need("runuser")
-    with Signing(build, access="{ user: nobody, role: auditor }, "
-                 "{ user: daemon, role: operator }",
-                 more=", access: [{ user: bin }]").up() as c:
-        mica = c.path("mica")
-        shutil.copy(c.bin("mica"), mica)
-        os.chmod(mica, 0o755)
-        for user, clause in (("nobody", "is auditor"),
-                             ("daemon", "not in code.p256.access"),
-                             ("sys", "has no role")):
-            r = run("runuser", "-u", user, "--", mica, "--socket",
-                    os.path.join(c.home, "admin.sock"), "sign", c.file,
-                    "-o", "-", check=False)
-            assert r.returncode == 1 and clause in r.stderr, (user, r)
-        c.sign(c.file)
