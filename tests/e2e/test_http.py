@@ -204,7 +204,7 @@ def test_behind_haproxy_nothing_is_smuggled(build):
             wait_for("haproxy", up)
             for name, data, _ in MALFORMED:
                 s = socket.create_connection(("127.0.0.1", front), 10)
-                out, _ = talk(s, data, 4)
+                out, _ = talk(s, data, 2)
                 got = statuses(out)
                 assert len(got) <= 1, (name, got)
                 # Some it repairs before it forwards them.
