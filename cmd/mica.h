@@ -237,6 +237,13 @@ void print_fields(
 /* Of an array of objects that a list gave: the table, and how to go on. */
 void print_list(const json_t *answer, const char *key,
         const struct print_field *fields, size_t n);
+/* A uid under key, with the user's name beside it. */
+void print_user(json_t *row, const char *key);
+/* What the list at that path of the API has under key, of --state alone where
+ * that was given; make_readable is called on each row for people. */
+enum cli_exit list_by_state(struct cli *cli, const char *at, const char *key,
+        const struct print_field *fields, size_t n,
+        void (*make_readable)(json_t *row));
 const char *json_text(const json_t *object, const char *key); /* "" if absent */
 
 #endif

@@ -4,13 +4,11 @@
 #include "cmd/mica.h"
 #include "base/text.h"
 
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PATH_MAX_BYTES 1024
-#define WHO_BYTES 64
 
 static const struct print_field columns[] = {
 	{ "ID", "id" },
@@ -39,21 +37,6 @@ static const struct print_field lines[] = {
 
 /* --- for people: names beside numbers, parameters in a line */
 
-static void name_user(json_t *row, const char *key)
-{
-	const json_t *uid = json_object_get(row, key);
-	char who[WHO_BYTES];
-	const struct passwd *pw;
-
-	if (!json_is_integer(uid))
-		return;
-	pw = getpwuid((uid_t)json_integer_value(uid));
-	snprintf(who, sizeof(who), "%" JSON_INTEGER_FORMAT "%s%.40s%s",
-	        json_integer_value(uid), pw != NULL ? " (" : "",
-	        pw != NULL ? pw->pw_name : "", pw != NULL ? ")" : "");
-	json_object_set_new(row, key, json_string(who));
-}
-
 static void make_readable(json_t *row)
 {
 	const json_t *parameters = json_object_get(row, "parameters");
@@ -61,8 +44,8 @@ static void make_readable(json_t *row)
 	char *text = json_dumps(
 	        parameters, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII);
 
-	name_user(row, "asked_by");
-	name_user(row, "decided_by");
+	print_user(row, "asked_by");
+	print_user(row, "decided_by");
 	if (text != NULL)
 		json_object_set_new(row, "content", json_string(text));
 	free(text);
@@ -70,29 +53,8 @@ static void make_readable(json_t *row)
 
 enum cli_exit mica_approval_list(struct cli *cli)
 {
-	struct buf path = BUF_INIT(PATH_MAX_BYTES);
-	json_t *answer = NULL, *row;
-	enum cli_exit status;
-	size_t i;
-
-	buf_add_str(&path, "/v1/approvals");
-	if (cli_given(cli, OPT_STATE)) {
-		buf_add_str(&path, "?state=");
-		api_escape(&path, cli_value(cli, OPT_STATE));
-	}
-	status = buf_cstr(&path) == NULL
-	        ? cli_fail(cli, path.failed, NULL)
-	        : api_list(cli, buf_cstr(&path), "approvals", &answer);
-	if (status == CLI_OK && cli->json) {
-		print_json(answer);
-	} else if (status == CLI_OK) {
-		json_array_foreach(json_object_get(answer, "approvals"), i, row)
-		        make_readable(row);
-		print_list(answer, "approvals", columns, COUNT(columns));
-	}
-	json_decref(answer);
-	buf_free(&path);
-	return status;
+	return list_by_state(cli, "/v1/approvals", "approvals", columns,
+	        COUNT(columns), make_readable);
 }
 
 /* One request, by its number: "" to look, "/approve", "/deny". */

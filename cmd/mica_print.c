@@ -1,11 +1,14 @@
 /* cmd/mica_print.c - answers for people and for programs. */
 #include "cmd/mica.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
 #define COLUMNS_MAX 12
 #define CELL_BYTES 640
+#define WHO_BYTES 64
+#define PATH_MAX_BYTES 1024
 
 void print_json(const json_t *json)
 {
@@ -113,4 +116,48 @@ void print_list(const json_t *answer, const char *key,
 	fflush(stdout);
 	if (cursor[0] != '\0')
 		fprintf(stderr, "more: --cursor %s\n", cursor);
+}
+
+void print_user(json_t *row, const char *key)
+{
+	const json_t *uid = json_object_get(row, key);
+	char who[WHO_BYTES];
+	const struct passwd *pw;
+
+	if (!json_is_integer(uid))
+		return;
+	pw = getpwuid((uid_t)json_integer_value(uid));
+	snprintf(who, sizeof(who), "%" JSON_INTEGER_FORMAT "%s%.40s%s",
+	        json_integer_value(uid), pw != NULL ? " (" : "",
+	        pw != NULL ? pw->pw_name : "", pw != NULL ? ")" : "");
+	json_object_set_new(row, key, json_string(who));
+}
+
+enum cli_exit list_by_state(struct cli *cli, const char *at, const char *key,
+        const struct print_field *fields, size_t n,
+        void (*make_readable)(json_t *row))
+{
+	struct buf path = BUF_INIT(PATH_MAX_BYTES);
+	json_t *answer = NULL, *row;
+	enum cli_exit status;
+	size_t i;
+
+	buf_add_str(&path, at);
+	if (cli_given(cli, OPT_STATE)) {
+		buf_add_str(&path, "?state=");
+		api_escape(&path, cli_value(cli, OPT_STATE));
+	}
+	status = buf_cstr(&path) == NULL
+	        ? cli_fail(cli, path.failed, NULL)
+	        : api_list(cli, buf_cstr(&path), key, &answer);
+	if (status == CLI_OK && cli->json) {
+		print_json(answer);
+	} else if (status == CLI_OK) {
+		json_array_foreach(json_object_get(answer, key), i, row)
+		        make_readable(row);
+		print_list(answer, key, fields, n);
+	}
+	json_decref(answer);
+	buf_free(&path);
+	return status;
 }
