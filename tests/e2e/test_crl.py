@@ -385,7 +385,7 @@ def test_alarm_before_and_when_a_crl_runs_out(build):
         left = m["mica_crl_next_update_timestamp_seconds"] - time.time()
         assert 0 < left <= 121, left
         c.stop()
-        c.clock_shift = 100
+        c.jump(100)
         os.chmod(os.path.join(c.home, "published"), 0o500)
         try:
             c.start()
@@ -395,6 +395,7 @@ def test_alarm_before_and_when_a_crl_runs_out(build):
             assert m["mica_crls_running_out"] == 1, m
             assert readyz(c) == (
                 200, "the CRL factory.crl is about to run out")
+            c.jump(125)
             wait_for("readyz red", lambda: readyz(c) == (
                 503, "the CRL factory.crl has run out or is missing"), 40)
             # The log and the metric follow with the next tick.
