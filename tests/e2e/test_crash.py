@@ -13,7 +13,7 @@ import time
 
 from harness import Ca, run
 
-ABANDONED_WANTED = 50 if os.environ.get("MICA_TEST_CI") else 15
+ABANDONED_WANTED = 50 if os.environ.get("MICA_TEST_CI") else 8
 CLIENTS = 8
 DEADLINE_S = 240
 

@@ -25,7 +25,7 @@ OUTAGES = int(os.environ.get("MICA_E2E_OUTAGES", "100" if CI else "12"))
 ENROLLERS, ASKERS, SESSIONS = 6, 2, 8
 RECOVERY_S = 5
 HELD_MAX_S = 0.050
-HANG_S, DEAD_S = (30, 16) if CI else (10, 9)
+HANG_S, DEAD_S = (30, 16) if CI else (6, 9)
 # Each call that fails may cost the last session, and a second until the next.
 USED_UP_S = 30
 TRY_LATER = bytes.fromhex("30030a0103")

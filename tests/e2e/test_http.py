@@ -170,7 +170,7 @@ global
 defaults
     mode http
     timeout connect 5s
-    timeout client 2s
+    timeout client 700ms
     timeout server 2s
     option http-keep-alive
 frontend in
