@@ -141,7 +141,6 @@ static enum rc write_root_transcript(const struct args *a,
         const struct vault_key *key, struct bytes der, struct why *why)
 {
 	struct buf t = BUF_INIT(TRANSCRIPT_MAX_BYTES);
-	enum rc rc;
 
 	transcript_begin(&t, "mica-signer", "mica ceremony: a root is made");
 	transcript_section(&t, "Key");
@@ -152,11 +151,7 @@ static enum rc write_root_transcript(const struct args *a,
 	transcript_key(&t, key->spki);
 	transcript_file(&t, "Written to:", a->out);
 	transcript_cert(&t, "Certificate (DER; PEM below)", der);
-	rc = transcript_end(&t);
-	if (!rc)
-		rc = ceremony_write(a->transcript, 0644, buf_bytes(&t), why);
-	buf_free(&t);
-	return rc;
+	return ceremony_write_transcript(a->transcript, &t, why);
 }
 
 static enum rc write_cert(const struct args *a, struct vault *v, size_t signer,
@@ -164,7 +159,6 @@ static enum rc write_cert(const struct args *a, struct vault *v, size_t signer,
 {
 	struct buf subject = BUF_INIT(NAME_MAX_BYTES);
 	struct buf der = BUF_INIT(CA_CERT_MAX_BYTES);
-	struct buf pem = BUF_INIT(2 * CA_CERT_MAX_BYTES);
 	enum rc rc = name_write(&subject, a->parts, a->n_parts, why);
 
 	if (!rc) {
@@ -173,15 +167,13 @@ static enum rc write_cert(const struct args *a, struct vault *v, size_t signer,
 		rc = ca_cert_sign(&der, v, signer, o, why);
 	}
 	if (!rc)
-		rc = ceremony_pem(&pem, "CERTIFICATE", buf_bytes(&der));
-	if (!rc)
-		rc = ceremony_write(a->out, 0644, buf_bytes(&pem), why);
+		rc = ceremony_write_pem(
+		        a->out, "CERTIFICATE", buf_bytes(&der), why);
 	if (!rc && a->transcript)
 		rc = write_root_transcript(
 		        a, vault_at(v, signer), buf_bytes(&der), why);
 	buf_free(&subject);
 	buf_free(&der);
-	buf_free(&pem);
 	return rc;
 }
 

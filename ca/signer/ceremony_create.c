@@ -82,16 +82,15 @@ static enum rc tell(const struct args *a, const struct made *m,
 		(void)fwrite(text.p, 1, text.n, stdout);
 		(void)fflush(stdout);
 	}
+	if (rc || !a->transcript) {
+		buf_free(&text);
+		return rc;
+	}
 	buf_reset(&text);
 	transcript_begin(&text, "mica-signer",
 	        "mica ceremony: a key is made in a token");
 	describe(&text, a, m, key);
-	if (!rc && a->transcript)
-		rc = transcript_end(&text);
-	if (!rc && a->transcript)
-		rc = ceremony_write(a->transcript, 0644, buf_bytes(&text), why);
-	buf_free(&text);
-	return rc;
+	return ceremony_write_transcript(a->transcript, &text, why);
 }
 
 /* --- doing it */

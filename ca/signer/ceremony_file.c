@@ -5,6 +5,7 @@
 #include "base/rand.h"
 #include "base/text.h"
 #include "ca/signer/secret_file.h"
+#include "ca/signer/transcript.h"
 #include "ca/signer/vault.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #define PEM_COLUMNS 64
+#define PEM_MAX_BYTES 131072 /* of a certificate of CA_CERT_MAX_BYTES */
 /* 16 MiB and about 0.2 s for each guess; more memory than that, and OpenSSL
  * refuses to read the file with its default limit of 32 MiB. */
 #define SCRYPT_N 16384
@@ -145,12 +147,35 @@ enum rc ceremony_read_passphrase(int fd, struct buf *out, struct why *why)
 	return rc;
 }
 
-enum rc ceremony_pem(struct buf *out, const char *name, struct bytes der)
+static enum rc put_pem(struct buf *out, const char *name, struct bytes der)
 {
 	buf_addf(out, "-----BEGIN %s-----\n", name);
 	base64_encode(out, der, PEM_COLUMNS);
 	buf_addf(out, "-----END %s-----\n", name);
 	return out->failed;
+}
+
+enum rc ceremony_write_pem(
+        const char *path, const char *name, struct bytes der, struct why *why)
+{
+	struct buf pem = BUF_INIT(PEM_MAX_BYTES);
+	enum rc rc = put_pem(&pem, name, der);
+
+	if (!rc)
+		rc = ceremony_write(path, 0644, buf_bytes(&pem), why);
+	buf_free(&pem);
+	return rc;
+}
+
+enum rc ceremony_write_transcript(
+        const char *path, struct buf *t, struct why *why)
+{
+	enum rc rc = transcript_end(t);
+
+	if (!rc)
+		rc = ceremony_write(path, 0644, buf_bytes(t), why);
+	buf_free(t);
+	return rc;
 }
 
 /* PBES2 (RFC 8018) with scrypt (RFC 7914). */
@@ -182,7 +207,7 @@ static enum rc put_encrypted(
 	enum rc rc = RC_INTERNAL;
 
 	if (n > 0)
-		rc = ceremony_pem(
+		rc = put_pem(
 		        out, "ENCRYPTED PRIVATE KEY", bytes_of(der, (size_t)n));
 	OPENSSL_free(der);
 	X509_SIG_free(sealed);
@@ -200,7 +225,7 @@ enum rc ceremony_key_pem(
 		return put_encrypted(out, pkey, *passphrase);
 	rc = vault_private(pkey, &der);
 	if (!rc)
-		rc = ceremony_pem(out, "PRIVATE KEY", buf_bytes(&der));
+		rc = put_pem(out, "PRIVATE KEY", buf_bytes(&der));
 	buf_wipe(&der);
 	return rc;
 }

@@ -31,8 +31,11 @@ MUST_CHECK enum rc ceremony_read_passphrase(
  * there is a passphrase. buf_wipe() it. RC_INTERNAL RC_NOMEM */
 MUST_CHECK enum rc ceremony_key_pem(
         struct buf *out, EVP_PKEY *pkey, const struct bytes *passphrase);
-/* Append DER as PEM under that name. */
-MUST_CHECK enum rc ceremony_pem(
-        struct buf *out, const char *name, struct bytes der);
+/* Write DER as PEM under that name, for all to read; as ceremony_write(). */
+MUST_CHECK enum rc ceremony_write_pem(
+        const char *path, const char *name, struct bytes der, struct why *why);
+/* End the transcript t (ca/signer/transcript.h), write it, and free it. */
+MUST_CHECK enum rc ceremony_write_transcript(
+        const char *path, struct buf *t, struct why *why);
 
 #endif

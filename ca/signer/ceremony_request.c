@@ -19,7 +19,6 @@ static enum rc write_request_transcript(const struct args *a,
         const struct vault_key *key, struct bytes der, struct why *why)
 {
 	struct buf t = BUF_INIT(TRANSCRIPT_MAX_BYTES);
-	enum rc rc;
 
 	transcript_begin(&t, "mica-signer",
 	        "mica ceremony: request for a CA's certificate");
@@ -28,11 +27,7 @@ static enum rc write_request_transcript(const struct args *a,
 	transcript_key(&t, key->spki);
 	transcript_file(&t, "Written to:", a->out);
 	transcript_request(&t, "Request (DER; PEM below)", der);
-	rc = transcript_end(&t);
-	if (!rc)
-		rc = ceremony_write(a->transcript, 0644, buf_bytes(&t), why);
-	buf_free(&t);
-	return rc;
+	return ceremony_write_transcript(a->transcript, &t, why);
 }
 
 static enum rc write_request(
@@ -40,22 +35,19 @@ static enum rc write_request(
 {
 	struct buf subject = BUF_INIT(NAME_MAX_BYTES);
 	struct buf der = BUF_INIT(CA_CSR_MAX_BYTES);
-	struct buf pem = BUF_INIT(2 * CA_CSR_MAX_BYTES);
 	enum rc rc = name_write(&subject, a->parts, a->n_parts, why);
 
 	if (!rc)
 		rc = ca_csr_sign(
 		        &der, v, 0, buf_bytes(&subject), a->path_length, why);
 	if (!rc)
-		rc = ceremony_pem(&pem, "CERTIFICATE REQUEST", buf_bytes(&der));
-	if (!rc)
-		rc = ceremony_write(a->out, 0644, buf_bytes(&pem), why);
+		rc = ceremony_write_pem(
+		        a->out, "CERTIFICATE REQUEST", buf_bytes(&der), why);
 	if (!rc && a->transcript)
 		rc = write_request_transcript(
 		        a, vault_at(v, 0), buf_bytes(&der), why);
 	buf_free(&subject);
 	buf_free(&der);
-	buf_free(&pem);
 	return rc;
 }
 

@@ -160,7 +160,6 @@ static enum rc write_sign_transcript(const struct args *a, const struct work *w,
         struct bytes der, struct why *why)
 {
 	struct buf t = BUF_INIT(TRANSCRIPT_MAX_BYTES);
-	enum rc rc;
 
 	transcript_begin(&t, "mica-signer",
 	        "mica ceremony: a CA's certificate is signed");
@@ -171,28 +170,21 @@ static enum rc write_sign_transcript(const struct args *a, const struct work *w,
 	transcript_request(
 	        &t, "Request (DER; PEM below)", buf_bytes(&w->csr.der));
 	transcript_cert(&t, "Certificate (DER; PEM below)", der);
-	rc = transcript_end(&t);
-	if (!rc)
-		rc = ceremony_write(a->transcript, 0644, buf_bytes(&t), why);
-	buf_free(&t);
-	return rc;
+	return ceremony_write_transcript(a->transcript, &t, why);
 }
 
 static enum rc write_cert(
         const struct args *a, const struct work *w, struct why *why)
 {
 	struct buf der = BUF_INIT(CA_CERT_MAX_BYTES);
-	struct buf pem = BUF_INIT(2 * CA_CERT_MAX_BYTES);
 	enum rc rc = ca_cert_sign(&der, w->vault, 0, &w->cert, why);
 
 	if (!rc)
-		rc = ceremony_pem(&pem, "CERTIFICATE", buf_bytes(&der));
-	if (!rc)
-		rc = ceremony_write(a->out, 0644, buf_bytes(&pem), why);
+		rc = ceremony_write_pem(
+		        a->out, "CERTIFICATE", buf_bytes(&der), why);
 	if (!rc && a->transcript)
 		rc = write_sign_transcript(a, w, buf_bytes(&der), why);
 	buf_free(&der);
-	buf_free(&pem);
 	return rc;
 }
 
