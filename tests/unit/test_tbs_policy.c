@@ -4,6 +4,7 @@
 #include "der/name.h"
 #include "tests/unit/tbs_make.h"
 #include "tests/unit/test_signer.h"
+#include <stdio.h>
 
 START_TEST(tbs_policy_reads_what_it_packs)
 {
@@ -152,6 +153,30 @@ START_TEST(tbs_policy_refuses_a_count_past_its_limit)
 }
 END_TEST
 
+/* Of another format they would teach a fuzzer the refusal alone. */
+START_TEST(tbs_policies_kept_for_the_fuzzer_are_of_this_format)
+{
+	uint8_t in[8192];
+	FILE *f = fopen(MICA_SOURCE_DIR
+	        "/tests/corpus/tbs_check/policy_and_sensor.bin",
+	        "rb");
+	struct tbs_policy *p = NULL;
+	struct why why = WHY_NONE;
+	size_t n, length;
+
+	ck_assert_ptr_nonnull(f);
+	n = fread(in, 1, sizeof(in), f);
+	ck_assert_int_eq(fclose(f), 0);
+	ck_assert_uint_gt(n, 2);
+	length = (size_t)in[0] << 8 | in[1];
+	ck_assert_uint_lt(length + 2, n);
+	ck_assert_msg(
+	        tbs_policy_unpack(&p, bytes_of(in + 2, length), &why) == RC_OK,
+	        "%s", why.text);
+	tbs_policy_free(p);
+}
+END_TEST
+
 TCase *test_tbs_policy(void)
 {
 	TCase *t = tcase_create("tbs_policy");
@@ -160,5 +185,6 @@ TCase *test_tbs_policy(void)
 	tcase_add_test(t, tbs_policy_refuses_every_truncation_and_a_byte_more);
 	tcase_add_test(t, tbs_policy_refuses_shapes_that_make_no_sense);
 	tcase_add_test(t, tbs_policy_refuses_a_count_past_its_limit);
+	tcase_add_test(t, tbs_policies_kept_for_the_fuzzer_are_of_this_format);
 	return t;
 }
