@@ -7,20 +7,6 @@
 
 static struct help *const h = &contract;
 
-static enum rc set_status(const struct cert_key *key,
-        enum store_status_change change, enum cert_reason reason,
-        uint64_t *position)
-{
-	struct store_set_status op = {
-		.key = *key, .change = change, .reason = reason
-	};
-	enum rc rc = HELP_DO(h, store_set_status, &op);
-
-	if (position != NULL)
-		*position = op.position;
-	return rc;
-}
-
 static struct store_status_row get_status(const struct cert_key *key)
 {
 	struct store_status_row row = { .key = *key };
@@ -28,16 +14,6 @@ static struct store_status_row get_status(const struct cert_key *key)
 
 	ck_assert_int_eq(HELP_DO(h, store_status, &op), RC_OK);
 	return row;
-}
-
-static enum rc suspend(const char *id, bool resume, uint32_t *changed)
-{
-	struct store_device_suspend op = { .id = id, .resume = resume };
-	enum rc rc = HELP_DO(h, store_device_suspend, &op);
-
-	if (changed != NULL)
-		*changed = op.changed;
-	return rc;
 }
 
 /* --- status */
@@ -87,12 +63,12 @@ START_TEST(status_changes_as_the_state_allows)
 		(void)snprintf(id, sizeof(id), "unit-%zu", i);
 		key = help_certificate(h, id, 0, id);
 		ck_assert_msg(
-		        set_status(&key, changes[i].first, changes[i].reason1,
-		                NULL) == changes[i].rc1,
+		        contract_status(&key, changes[i].first,
+		                changes[i].reason1, NULL) == changes[i].rc1,
 		        "%s", changes[i].name);
 		ck_assert_msg(
-		        set_status(&key, changes[i].second, changes[i].reason2,
-		                NULL) == changes[i].rc2,
+		        contract_status(&key, changes[i].second,
+		                changes[i].reason2, NULL) == changes[i].rc2,
 		        "%s", changes[i].name);
 		row = get_status(&key);
 		ck_assert_msg(row.state == changes[i].state &&
@@ -106,7 +82,8 @@ START_TEST(status_of_nothing_is_not_found)
 {
 	struct cert_key key = help_serial(h);
 
-	ck_assert_int_eq(set_status(&key, STATUS_REVOKE, 0, NULL), RC_NOTFOUND);
+	ck_assert_int_eq(
+	        contract_status(&key, STATUS_REVOKE, 0, NULL), RC_NOTFOUND);
 	ck_assert_int_eq(get_status(&key).state, 0);
 }
 END_TEST
@@ -120,13 +97,13 @@ START_TEST(feed_has_each_change_once_and_in_order)
 	uint64_t at = 99;
 
 	ck_assert_uint_eq(help_stat(h).feed_position, 0);
-	ck_assert_int_eq(set_status(&a, STATUS_HOLD, 6, &at), RC_OK);
+	ck_assert_int_eq(contract_status(&a, STATUS_HOLD, 6, &at), RC_OK);
 	ck_assert_uint_eq(at, 1);
-	ck_assert_int_eq(set_status(&b, STATUS_REVOKE, 4, &at), RC_OK);
+	ck_assert_int_eq(contract_status(&b, STATUS_REVOKE, 4, &at), RC_OK);
 	ck_assert_uint_eq(at, 2);
-	ck_assert_int_eq(set_status(&b, STATUS_REVOKE, 4, &at), RC_OK);
+	ck_assert_int_eq(contract_status(&b, STATUS_REVOKE, 4, &at), RC_OK);
 	ck_assert_uint_eq(at, 2);
-	ck_assert_int_eq(set_status(&a, STATUS_RELEASE, 0, &at), RC_OK);
+	ck_assert_int_eq(contract_status(&a, STATUS_RELEASE, 0, &at), RC_OK);
 	ck_assert_uint_eq(at, 3);
 	ck_assert_int_eq(HELP_DO(h, store_feed, &feed), RC_OK);
 	ck_assert_uint_eq(feed.n, 3);
@@ -194,24 +171,26 @@ START_TEST(suspend_holds_all_and_resume_releases_its_own)
 	uint64_t version = help_device(h, "unit-1");
 	uint32_t changed;
 
-	ck_assert_int_eq(set_status(&by_operator, STATUS_HOLD, 6, NULL), RC_OK);
-	ck_assert_int_eq(set_status(&revoked, STATUS_REVOKE, 4, NULL), RC_OK);
-	ck_assert_int_eq(suspend("unit-1", false, NULL), RC_OK);
+	ck_assert_int_eq(
+	        contract_status(&by_operator, STATUS_HOLD, 6, NULL), RC_OK);
+	ck_assert_int_eq(
+	        contract_status(&revoked, STATUS_REVOKE, 4, NULL), RC_OK);
+	ck_assert_int_eq(contract_suspend("unit-1", false, NULL), RC_OK);
 	ck_assert_uint_gt(help_device(h, "unit-1"), version);
 	ck_assert_int_eq(help_state(h, &by_operator), CERT_HELD);
 	ck_assert_int_eq(help_state(h, &revoked), CERT_REVOKED);
 	ck_assert_int_eq(help_state(h, &good), CERT_HELD);
 	ck_assert_int_eq(help_state(h, &other), CERT_ISSUED);
 	ck_assert_int_eq(
-	        set_status(&good, STATUS_RELEASE, 0, NULL), RC_CONFLICT);
-	ck_assert_int_eq(suspend("unit-1", false, &changed), RC_OK);
+	        contract_status(&good, STATUS_RELEASE, 0, NULL), RC_CONFLICT);
+	ck_assert_int_eq(contract_suspend("unit-1", false, &changed), RC_OK);
 	ck_assert_uint_eq(changed, 0);
-	ck_assert_int_eq(suspend("unit-1", true, NULL), RC_OK);
+	ck_assert_int_eq(contract_suspend("unit-1", true, NULL), RC_OK);
 	ck_assert_int_eq(help_state(h, &by_operator), CERT_HELD);
 	ck_assert_int_eq(help_state(h, &revoked), CERT_REVOKED);
 	ck_assert_int_eq(help_state(h, &good), CERT_ISSUED);
 	ck_assert_uint_eq(help_stat(h).held, 1);
-	ck_assert_int_eq(suspend("unit-9", false, NULL), RC_NOTFOUND);
+	ck_assert_int_eq(contract_suspend("unit-9", false, NULL), RC_NOTFOUND);
 }
 END_TEST
 
@@ -233,7 +212,7 @@ START_TEST(token_makes_its_device_and_is_known_once)
 	ck_assert_int_eq(HELP_DO(h, store_token_get, &get), RC_OK);
 	ck_assert_str_eq(get.token.device, "unit-1");
 	ck_assert_int_eq(get.token.state, TOKEN_UNSPENT);
-	ck_assert_int_eq(suspend("unit-1", false, NULL), RC_OK);
+	ck_assert_int_eq(contract_suspend("unit-1", false, NULL), RC_OK);
 	help_hash(put.token.hash, "another");
 	ck_assert_int_eq(HELP_DO(h, store_token_put, &put), RC_DENIED);
 	(void)snprintf(put.token.device, sizeof(put.token.device), "unit-2");

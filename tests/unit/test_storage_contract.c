@@ -36,6 +36,8 @@ static void add(Suite *s, const char *name, SFun open)
 	tcase_add_checked_fixture(tc, open, close_any);
 	contract_changes(tc);
 	contract_issue(tc);
+	contract_finish(tc);
+	contract_floor(tc);
 	contract_records(tc);
 	contract_revoke(tc);
 	contract_lists(tc);
