@@ -5,6 +5,7 @@ programs that others wrote: openssl, curl, certtool, pki."""
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -31,12 +32,24 @@ def need(*programs):
             raise Skip(f"{p} is not installed")
 
 
+def alone(function):
+    """A test that measures time: the runner lets no other run beside it."""
+    function.alone = True
+    return function
+
+
+PORTS = range(10240, 32768)  # below those that clients are given
+
+
 def free_port():
-    """A port that nobody has now. SO_REUSEPORT listeners of ours would share
-    one silently, so each test folder takes its own block."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody has now. Not one that the kernel picks: it gives the
+    same to the next client that connects. SO_REUSEPORT listeners of ours would
+    share one silently, but not with this socket."""
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with contextlib.suppress(OSError), socket.socket() as s:
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 def run(*argv, check=True, stdin=None, env=None, timeout=60, cwd=None):

@@ -16,7 +16,7 @@ import time
 
 import p11
 import test_ocsp
-from harness import run, wait_for
+from harness import alone, run, wait_for
 from test_crash import Api, all_certs
 from test_hsm import HsmCa
 
@@ -450,6 +450,7 @@ class Load:
 
 # --- the tests
 
+@alone
 def test_outages_under_load(build):
     seed = int(os.environ.get("MICA_TEST_SEED", time.time()))
     print(f"seed {seed} (MICA_TEST_SEED repeats it)")

@@ -6,7 +6,7 @@ import random
 import re
 import time
 
-from harness import run
+from harness import alone, run
 from test_scep import UNLIMITED, Poster, Scep
 
 WAYS = ("first-octet", "block-type", "no-end", "empty-padding", "early-end",
@@ -73,6 +73,7 @@ def ask_all(c, kinds):
     return {k: [t for t in v if t < cut] for k, v in took.items()}, said
 
 
+@alone
 def test_wrong_padding_is_a_wrong_key(build):
     with Scep(build, UNLIMITED).up() as c:
         key, cert = c.self_signed("router-1")
