@@ -2,21 +2,7 @@
 #include "ca/cert.h"
 #include "ca/lint.h"
 #include "ca/pem.h"
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
-static bool inside(struct bytes part, struct bytes whole)
-{
-	return part.n == 0 ||
-	        (part.p >= whole.p && part.p + part.n <= whole.p + whole.n);
-}
+#include "tests/fuzz/fuzz.h"
 
 static void read_all(const struct cert *c)
 {

@@ -2,27 +2,13 @@
  * alone, in DER or BER. */
 #include "ca/cms_read.h"
 #include "der/reader.h"
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
-static void inside(struct bytes part, struct bytes whole)
-{
-	must(part.n == 0 ||
-	        (part.p >= whole.p && part.p + part.n <= whole.p + whole.n));
-}
+#include "tests/fuzz/fuzz.h"
 
 static void id_inside(const struct cms_id *id, struct bytes in)
 {
-	inside(id->issuer, in);
-	inside(id->serial, in);
-	inside(id->key_id, in);
+	must(inside(id->issuer, in));
+	must(inside(id->serial, in));
+	must(inside(id->key_id, in));
 	must((id->issuer.n > 0) != (id->key_id.n > 0));
 }
 
@@ -39,7 +25,7 @@ static void read_enveloped(struct bytes in)
 	must(e.n_recipients > 0 && e.n_recipients <= CMS_READ_RECIPIENTS_MAX);
 	for (size_t i = 0; i < e.n_recipients; i++) {
 		id_inside(&e.recipients[i].id, in);
-		inside(e.recipients[i].encrypted_key, in);
+		must(inside(e.recipients[i].encrypted_key, in));
 	}
 	must(e.iv.n == cms_cipher_block_bytes(e.cipher));
 	if (cms_put_ciphertext(&text, &e, &why) == RC_OK)
@@ -59,14 +45,14 @@ static void read_signed(struct bytes in)
 		return;
 	}
 	id_inside(&s.signer, in);
-	inside(s.signature, in);
-	inside(s.content, in);
+	must(inside(s.signature, in));
+	must(inside(s.content, in));
 	must(s.n_certs <= CMS_READ_CERTS_MAX);
 	for (size_t i = 0; i < s.n_certs; i++)
-		inside(s.certs[i], in);
+		must(inside(s.certs[i], in));
 	must(s.n_attrs <= CMS_READ_ATTRS_MAX);
 	for (size_t i = 0; i < s.n_attrs; i++)
-		inside(s.attrs[i].values, in);
+		must(inside(s.attrs[i].values, in));
 	if (cms_attr_value(&s, OID_CONTENT_TYPE, &value, &why) == RC_OK)
 		must(der_check(value, "value", NULL) == RC_OK);
 	cms_put_what_is_signed(&what, &s);

@@ -2,16 +2,8 @@
  * and its sentence. */
 #include "base/text.h"
 #include "conf/conf.h"
-#include <stdlib.h>
+#include "tests/fuzz/fuzz.h"
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static enum rc read_path(
         void *ctx, const char *path, struct buf *out, struct why *why)

@@ -1,21 +1,7 @@
 /* A published CRL, as the keeper finds it: read, and all that it says lies in
  * the bytes that were read. */
 #include "ca/crl.h"
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
-static bool inside(struct bytes part, struct bytes whole)
-{
-	return part.n == 0 ||
-	        (part.p >= whole.p && part.p + part.n <= whole.p + whole.n);
-}
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

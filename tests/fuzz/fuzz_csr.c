@@ -2,15 +2,7 @@
 #include "ca/csr.h"
 #include "ca/keypolicy.h"
 #include "der/oid.h"
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 /* What came through is what the header promises. */
 static void read_all(const struct csr *csr)

@@ -4,15 +4,7 @@
 #include "der/name.h"
 #include "der/time.h"
 #include "der/writer.h"
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 static void rewrite_time(struct buf *out, struct der_item item)
 {

@@ -3,10 +3,9 @@
 #include "base/text.h"
 #include "enroll/device.h"
 #include "enroll/est_wire.h"
+#include "tests/fuzz/fuzz.h"
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void path(struct bytes in)
 {

@@ -2,12 +2,11 @@
  * we accept libhttp-parser (where it is installed) reads the same. */
 #include "net/http_parse.h"
 #include "net/http_uri.h"
+#include "tests/fuzz/fuzz.h"
 #include "tests/unit/other_http.h"
 #include <stdlib.h>
 
 #define BODY_MAX_BYTES 4096
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static enum http_parse_result feed(
         struct http_parse *p, struct bytes in, size_t step, size_t *used)

@@ -2,22 +2,7 @@
  * must be DER. */
 #include "der/alg.h"
 #include "ocsp/response.h"
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
-static void inside(struct bytes part, struct bytes whole)
-{
-	must(part.n == 0 ||
-	        (part.p >= whole.p && part.p + part.n <= whole.p + whole.n));
-}
+#include "tests/fuzz/fuzz.h"
 
 static void read_all(const struct ocsp_request *r, struct bytes in)
 {
@@ -25,14 +10,14 @@ static void read_all(const struct ocsp_request *r, struct bytes in)
 	for (size_t i = 0; i < r->n; i++) {
 		const struct certid *id = &r->list[i];
 
-		inside(id->der, in);
-		inside(id->serial, in);
+		must(inside(id->der, in));
+		must(inside(id->serial, in));
 		must(der_check(id->der, "CertID", NULL) == RC_OK);
 		must(der_body_is_integer(id->serial));
 		must(id->hash != CERTID_SHA1 || id->name_hash.n == 20);
 		must(id->hash != CERTID_SHA256 || id->key_hash.n == 32);
 	}
-	inside(r->nonce, in);
+	must(inside(r->nonce, in));
 	must(r->has_nonce == (r->nonce.n > 0));
 	/* its octets, and at most a header around them */
 	must(r->nonce.n <= OCSP_REQUEST_NONCE_MAX_BYTES + 3);

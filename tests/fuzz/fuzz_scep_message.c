@@ -2,15 +2,8 @@
  * is answered must be DER. */
 #include "enroll/scep_message.h"
 #include "der/reader.h"
+#include "tests/fuzz/fuzz.h"
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static void answer(const struct scep_message *m, struct scep_crypt *crypt)
 {

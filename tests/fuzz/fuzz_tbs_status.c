@@ -3,28 +3,11 @@
  * tells which of the four it is. */
 #include "ca/tbs_check.h"
 #include "der/alg.h"
+#include "tests/fuzz/fuzz.h"
 #include "tests/unit/tbs_make.h"
-#include <stdlib.h>
-#include <string.h>
 
 #define RESPONDER BYTES_LIT("the responder's key.")
 #define CERT_HASH BYTES_LIT("hash of a certificate, 32 octets")
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
-static bool contains(struct bytes in, struct bytes what)
-{
-	for (size_t i = 0; i + what.n <= in.n; i++)
-		if (memcmp(in.p + i, what.p, what.n) == 0)
-			return true;
-	return false;
-}
 
 static void check_crl(const struct tbs_policy *p, struct bytes tbs)
 {
