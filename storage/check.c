@@ -1,6 +1,5 @@
-#include "storage/check.h"
+#include "storage/check_walk.h"
 
-#include "storage/lmdb.h"
 #include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,17 +7,7 @@
 
 #define FAULT_BYTES 256
 
-struct checker {
-	struct view *v;
-	struct store_check_report *r;
-	struct rec_ledger ledger;
-	enum tree tree; /* walked now */
-	struct bytes key;
-};
-
-static void fault(struct checker *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-static void fault(struct checker *c, const char *fmt, ...)
+void check_fault(struct checker *c, const char *fmt, ...)
 {
 	char what[FAULT_BYTES / 2], text[FAULT_BYTES], key[HEX_BYTES(32)];
 	size_t n = c->key.n < 32 ? c->key.n : 32;
@@ -51,16 +40,24 @@ static void walk_tree(struct checker *c, enum tree t, check_fn *fn)
 	c->key = BYTES_NONE;
 }
 
-/* A lookup whose failure to read a record is a fault and not the end. */
-static bool have(struct checker *c, enum tree t, const struct key *k,
+bool check_have(struct checker *c, enum tree t, const struct key *k,
         struct bytes *value)
 {
 	return view_get(c->v, t, k, value);
 }
 
-static bool key_is(const struct checker *c, const struct key *k)
+bool check_key_is(const struct checker *c, const struct key *k)
 {
 	return bytes_eq(c->key, key_bytes(k));
+}
+
+bool check_body_at(struct checker *c, uint64_t sequence, struct rec_issue *r)
+{
+	struct key k = key_u64(sequence);
+	struct bytes value;
+
+	return check_have(c, TREE_BODY, &k, &value) &&
+	        rec_issue_unpack(value, r);
 }
 
 static bool is_bad(enum cert_state s)
@@ -77,11 +74,11 @@ static void check_references(struct checker *c, const struct rec_issue *body)
 	struct key device = key_u64_pair(body->device_number, cert->sequence);
 	struct bytes value;
 
-	if (!have(c, TREE_EXPIRY, &expiry, &value))
-		fault(c, "is not in the expiry index");
+	if (!check_have(c, TREE_EXPIRY, &expiry, &value))
+		check_fault(c, "is not in the expiry index");
 	if (body->device_number != 0 &&
-	        !have(c, TREE_DEVICE_CERT, &device, &value))
-		fault(c, "is not in its device's index");
+	        !check_have(c, TREE_DEVICE_CERT, &device, &value))
+		check_fault(c, "is not in its device's index");
 }
 
 static void check_body_of(
@@ -91,12 +88,12 @@ static void check_body_of(
 	struct rec_issue body;
 	struct bytes value;
 
-	if (!have(c, TREE_BODY, &sequence, &value))
-		fault(c, "has no body at sequence %llu",
+	if (!check_have(c, TREE_BODY, &sequence, &value))
+		check_fault(c, "has no body at sequence %llu",
 		        (unsigned long long)s->sequence);
 	else if (!rec_issue_unpack(value, &body) ||
 	        !cert_key_eq(&body.cert.key, k))
-		fault(c, "its body is of another certificate");
+		check_fault(c, "its body is of another certificate");
 	else
 		check_references(c, &body);
 }
@@ -107,26 +104,28 @@ static void check_revoked_of(
 	struct key key = key_listed(k, s->listed), at = key_u64(s->position);
 	struct store_status_row row;
 	struct bytes value;
-	bool listed = have(c, TREE_REVOKED, &key, &value);
+	bool listed = check_have(c, TREE_REVOKED, &key, &value);
 
 	key = key_scope_listed(s->shard, k, s->listed);
-	if (have(c, TREE_SHARD, &key, &value) !=
+	if (check_have(c, TREE_SHARD, &key, &value) !=
 	        (is_bad(s->state) && s->shard != 0))
-		fault(c, "its shard does not say its state");
+		check_fault(c, "its shard does not say its state");
 	if (listed != is_bad(s->state))
-		fault(c,
+		check_fault(c,
 		        listed ? "is good, and in the revocation tree"
 		               : "is bad, and not in the revocation tree");
 	if (!is_bad(s->state) && s->listed != 0)
-		fault(c, "is good, and says where it is listed");
+		check_fault(c, "is good, and says where it is listed");
 	if (s->position == 0) {
 		if (is_bad(s->state))
-			fault(c, "is bad, and has no position in the feed");
+			check_fault(
+			        c, "is bad, and has no position in the feed");
 		return;
 	}
-	if (!have(c, TREE_FEED, &at, &value) || !rec_feed_unpack(value, &row) ||
-	        !cert_key_eq(&row.key, k) || row.state != s->state)
-		fault(c, "the feed does not say its state");
+	if (!check_have(c, TREE_FEED, &at, &value) ||
+	        !rec_feed_unpack(value, &row) || !cert_key_eq(&row.key, k) ||
+	        row.state != s->state)
+		check_fault(c, "the feed does not say its state");
 }
 
 static void check_status(struct checker *c, struct bytes value)
@@ -137,23 +136,23 @@ static void check_status(struct checker *c, struct bytes value)
 	struct bytes found;
 
 	if (!key_read_cert(c->key, &k) || !rec_status_unpack(value, &s)) {
-		fault(c, "does not read");
+		check_fault(c, "does not read");
 		return;
 	}
 	key = key_cert(&k);
-	if (have(c, TREE_INTENT, &key, &found))
-		fault(c, "has a status, and is an intent");
+	if (check_have(c, TREE_INTENT, &key, &found))
+		check_fault(c, "has a status, and is an intent");
 	if (s.state == CERT_ABANDONED) {
 		c->r->abandoned++;
-		if (!have(c, TREE_ABANDONED, &key, &found))
-			fault(c, "is abandoned, and not listed as such");
+		if (!check_have(c, TREE_ABANDONED, &key, &found))
+			check_fault(c, "is abandoned, and not listed as such");
 		return;
 	}
 	c->r->certificates++;
 	c->r->held += s.state == CERT_HELD;
 	c->r->revoked += s.state == CERT_REVOKED;
 	if (s.state != CERT_ISSUED && !is_bad(s.state))
-		fault(c, "has the unknown state %d", (int)s.state);
+		check_fault(c, "has the unknown state %d", (int)s.state);
 	check_body_of(c, &k, &s);
 	check_revoked_of(c, &k, &s);
 }
@@ -168,19 +167,19 @@ static void check_body(struct checker *c, struct bytes value)
 	struct key k;
 
 	if (!rec_issue_unpack(value, &body)) {
-		fault(c, "does not read");
+		check_fault(c, "does not read");
 		return;
 	}
 	k = key_u64(body.cert.sequence);
-	if (!key_is(c, &k))
-		fault(c, "has another sequence inside");
+	if (!check_key_is(c, &k))
+		check_fault(c, "has another sequence inside");
 	k = key_cert(&body.cert.key);
-	if (!have(c, TREE_STATUS, &k, &found))
-		fault(c, "has no status");
+	if (!check_have(c, TREE_STATUS, &k, &found))
+		check_fault(c, "has no status");
 	if (EVP_Digest(body.data.p, body.data.n, hash, NULL, EVP_sha256(),
 	            NULL) != 1 ||
 	        memcmp(hash, body.cert.cert_hash, sizeof(hash)) != 0)
-		fault(c, "its certificate has another SHA-256");
+		check_fault(c, "its certificate has another SHA-256");
 }
 
 static void check_intent(struct checker *c, struct bytes value)
@@ -191,15 +190,15 @@ static void check_intent(struct checker *c, struct bytes value)
 
 	c->r->intents++;
 	if (!rec_issue_unpack(value, &r)) {
-		fault(c, "does not read");
+		check_fault(c, "does not read");
 		return;
 	}
 	k = key_cert(&r.cert.key);
-	if (!key_is(c, &k))
-		fault(c, "has another key inside");
+	if (!check_key_is(c, &k))
+		check_fault(c, "has another key inside");
 	k = key_u64_cert(r.device_number, &r.cert.key);
-	if (!have(c, TREE_PENDING, &k, &found))
-		fault(c, "is not among its device's intents");
+	if (!check_have(c, TREE_PENDING, &k, &found))
+		check_fault(c, "is not among its device's intents");
 }
 
 static void check_pending(struct checker *c, struct bytes value)
@@ -211,12 +210,12 @@ static void check_pending(struct checker *c, struct bytes value)
 
 	if (!key_read_cert(bytes_skip(c->key, 8), &cert) ||
 	        !rec_pending_unpack(value, &p)) {
-		fault(c, "does not read");
+		check_fault(c, "does not read");
 		return;
 	}
 	k = key_cert(&cert);
-	if (!have(c, TREE_INTENT, &k, &found))
-		fault(c, "is no intent");
+	if (!check_have(c, TREE_INTENT, &k, &found))
+		check_fault(c, "is no intent");
 }
 
 static void check_abandoned(struct checker *c, struct bytes value)
@@ -227,13 +226,13 @@ static void check_abandoned(struct checker *c, struct bytes value)
 	struct key k;
 
 	if (!rec_issue_unpack(value, &r)) {
-		fault(c, "does not read");
+		check_fault(c, "does not read");
 		return;
 	}
 	k = key_cert(&r.cert.key);
-	if (!key_is(c, &k) || !have(c, TREE_STATUS, &k, &found) ||
+	if (!check_key_is(c, &k) || !check_have(c, TREE_STATUS, &k, &found) ||
 	        !rec_status_unpack(found, &s) || s.state != CERT_ABANDONED)
-		fault(c, "its status is not abandoned");
+		check_fault(c, "its status is not abandoned");
 }
 
 static void check_revoked(struct checker *c, struct bytes value)
@@ -245,14 +244,14 @@ static void check_revoked(struct checker *c, struct bytes value)
 	struct key key;
 
 	if (!key_read_listed(c->key, &k, &listed)) {
-		fault(c, "does not read");
+		check_fault(c, "does not read");
 		return;
 	}
 	key = key_cert(&k);
-	if (!have(c, TREE_STATUS, &key, &found) || !bytes_eq(found, value) ||
-	        !rec_status_unpack(value, &s) || !is_bad(s.state) ||
-	        s.listed != listed)
-		fault(c, "its status differs");
+	if (!check_have(c, TREE_STATUS, &key, &found) ||
+	        !bytes_eq(found, value) || !rec_status_unpack(value, &s) ||
+	        !is_bad(s.state) || s.listed != listed)
+		check_fault(c, "its status differs");
 }
 
 static void check_shard(struct checker *c, struct bytes value)
@@ -266,13 +265,14 @@ static void check_shard(struct checker *c, struct bytes value)
 
 	if (!key_read_scope_listed(c->key, &shard, &k, &listed) ||
 	        !rec_status_unpack(value, &s)) {
-		fault(c, "does not read");
+		check_fault(c, "does not read");
 		return;
 	}
 	key = key_cert(&k);
-	if (!have(c, TREE_STATUS, &key, &found) || !bytes_eq(found, value) ||
-	        s.shard != shard || s.listed != listed)
-		fault(c, "its status differs");
+	if (!check_have(c, TREE_STATUS, &key, &found) ||
+	        !bytes_eq(found, value) || s.shard != shard ||
+	        s.listed != listed)
+		check_fault(c, "its status differs");
 }
 
 static uint64_t count_below(struct checker *c, enum tree t, struct key prefix)
@@ -294,19 +294,19 @@ static void check_crl(struct checker *c, struct bytes value)
 	struct key k;
 
 	if (!rec_crl_unpack(value, &r)) {
-		fault(c, "does not read");
+		check_fault(c, "does not read");
 		return;
 	}
 	k = key_scope(r.authority, r.shard);
-	if (!key_is(c, &k))
-		fault(c, "is of another scope");
+	if (!check_key_is(c, &k))
+		check_fault(c, "is of another scope");
 	if (r.given < r.number)
-		fault(c, "its CRL has a number that was not given out");
+		check_fault(c, "its CRL has a number that was not given out");
 	listed = r.shard != 0
 	        ? count_below(c, TREE_SHARD, k)
 	        : count_below(c, TREE_REVOKED, key_u32(r.authority));
 	if (listed != r.listed)
-		fault(c, "%llu certificates are listed, %llu on record",
+		check_fault(c, "%llu certificates are listed, %llu on record",
 		        (unsigned long long)listed,
 		        (unsigned long long)r.listed);
 }
@@ -314,18 +314,15 @@ static void check_crl(struct checker *c, struct bytes value)
 /* An index entry: its sequence stands at off in the key. */
 static bool index_body(struct checker *c, size_t off, struct rec_issue *body)
 {
-	struct bytes found;
 	uint64_t sequence;
-	struct key k;
 
 	if (!key_read_u64_at(c->key, off, &sequence) || c->key.n != off + 8) {
-		fault(c, "does not read");
+		check_fault(c, "does not read");
 		return false;
 	}
-	k = key_u64(sequence);
-	if (have(c, TREE_BODY, &k, &found) && rec_issue_unpack(found, body))
+	if (check_body_at(c, sequence, body))
 		return true;
-	fault(c, "leads to no certificate");
+	check_fault(c, "leads to no certificate");
 	return false;
 }
 
@@ -338,8 +335,8 @@ static void check_expiry(struct checker *c, struct bytes value)
 	if (!index_body(c, 8, &body))
 		return;
 	k = key_time_u64(body.cert.not_after_s, body.cert.sequence);
-	if (!key_is(c, &k))
-		fault(c, "its certificate ends at another time");
+	if (!check_key_is(c, &k))
+		check_fault(c, "its certificate ends at another time");
 }
 
 static void check_supersede(struct checker *c, struct bytes value)
@@ -359,8 +356,8 @@ static void check_key(struct checker *c, struct bytes value)
 	if (!index_body(c, STORE_HASH_BYTES, &body))
 		return;
 	k = key_hash_u64(body.cert.spki_hash, body.cert.sequence);
-	if (!key_is(c, &k))
-		fault(c, "its certificate has another public key");
+	if (!check_key_is(c, &k))
+		check_fault(c, "its certificate has another public key");
 }
 
 static void check_device_cert(struct checker *c, struct bytes value)
@@ -372,11 +369,11 @@ static void check_device_cert(struct checker *c, struct bytes value)
 	if (!index_body(c, 8, &body))
 		return;
 	k = key_u64_pair(body.device_number, body.cert.sequence);
-	if (!key_is(c, &k) || !rec_device_cert_unpack(value, &r) ||
+	if (!check_key_is(c, &k) || !rec_device_cert_unpack(value, &r) ||
 	        !cert_key_eq(&r.key, &body.cert.key) ||
 	        r.not_after_s != body.cert.not_after_s ||
 	        r.max_end_s < r.not_after_s)
-		fault(c, "does not agree with its certificate");
+		check_fault(c, "does not agree with its certificate");
 }
 
 static void check_device(struct checker *c, struct bytes value)
@@ -386,12 +383,13 @@ static void check_device(struct checker *c, struct bytes value)
 
 	c->r->devices++;
 	if (!rec_device_unpack(value, &r)) {
-		fault(c, "does not read");
+		check_fault(c, "does not read");
 		return;
 	}
 	k = key_text(r.device.id);
-	if (!key_is(c, &k) || r.number == 0 || r.number > c->ledger.device)
-		fault(c, "has another id or number inside");
+	if (!check_key_is(c, &k) || r.number == 0 ||
+	        r.number > c->ledger.device)
+		check_fault(c, "has another id or number inside");
 }
 
 /* Spent by something that happened, or unspent. */
@@ -404,87 +402,20 @@ static void check_token(struct checker *c, struct bytes value)
 
 	c->r->tokens++;
 	if (!rec_token_unpack(value, &t)) {
-		fault(c, "does not read");
+		check_fault(c, "does not read");
 		return;
 	}
 	k = key_text(t.device);
-	if (!have(c, TREE_DEVICE, &k, &found))
-		fault(c, "its device does not exist");
+	if (!check_have(c, TREE_DEVICE, &k, &found))
+		check_fault(c, "its device does not exist");
 	if (t.state != TOKEN_SPENT)
 		return;
 	k = key_cert(&t.spent_by);
-	if (have(c, TREE_STATUS, &k, &found) && rec_status_unpack(found, &s) &&
-	        s.state != CERT_ABANDONED)
+	if (check_have(c, TREE_STATUS, &k, &found) &&
+	        rec_status_unpack(found, &s) && s.state != CERT_ABANDONED)
 		return;
-	if (!have(c, TREE_INTENT, &k, &found))
-		fault(c, "was spent by a serial that was never issued");
-}
-
-/* What part of the tree it stands in says what it is. */
-static void check_waiting_id(
-        struct checker *c, uint64_t part, struct bytes value)
-{
-	struct bytes found;
-	uint64_t id = 0;
-	struct key open, closed;
-
-	if (part == WAITING_PART_DATA)
-		(void)key_read_u64_at(c->key, 8, &id);
-	else if (!waiting_read_id(value, &id))
-		fault(c, "does not read");
-	open = key_u64_pair(WAITING_PART_OPEN, id);
-	closed = key_u64_pair(WAITING_PART_CLOSED, id);
-	if (part != WAITING_PART_LAST &&
-	        !have(c, TREE_WAITING, &open, &found) &&
-	        (part == WAITING_PART_TOKEN ||
-	                !have(c, TREE_WAITING, &closed, &found)))
-		fault(c, "is of a request that does not exist");
-}
-
-static void check_waiting(struct checker *c, struct bytes value)
-{
-	struct store_waiting r;
-	struct bytes found;
-	uint64_t part;
-	struct key k;
-
-	if (!key_read_u64_at(c->key, 0, &part) || part >= WAITING_PARTS) {
-		fault(c, "is of no kind that there is");
-		return;
-	}
-	if (part > WAITING_PART_CLOSED) {
-		check_waiting_id(c, part, value);
-		return;
-	}
-	if (!rec_waiting_unpack(value, &r)) {
-		fault(c, "does not read");
-		return;
-	}
-	k = key_u64_pair(r.closed_us != 0, r.id);
-	if (!key_is(c, &k) ||
-	        (r.closed_us != 0) != (r.state > WAITING_APPROVED))
-		fault(c, "is another request, or in another state");
-	k = key_u64_pair(WAITING_PART_DATA, r.id);
-	if (!have(c, TREE_WAITING, &k, &found))
-		fault(c, "has no content");
-}
-
-static void check_approval(struct checker *c, struct bytes value)
-{
-	struct store_approval r;
-	struct key k;
-
-	if (!rec_approval_unpack(value, &r)) {
-		fault(c, "does not read");
-		return;
-	}
-	k = key_u64_pair(r.closed_us != 0, r.id);
-	if (!key_is(c, &k) ||
-	        (r.closed_us != 0) != (r.state > APPROVAL_APPROVED))
-		fault(c, "is another request, or in another state");
-	if (r.state == APPROVAL_CARRIED_OUT &&
-	        (r.decided_us == 0 || r.decided_by == r.asked_by))
-		fault(c, "was carried out without a second operator");
+	if (!check_have(c, TREE_INTENT, &k, &found))
+		check_fault(c, "was spent by a serial that was never issued");
 }
 
 static void check_feed(struct checker *c, struct bytes value)
@@ -493,15 +424,15 @@ static void check_feed(struct checker *c, struct bytes value)
 	struct key k = key_u64(++c->r->feed_entries);
 	struct bytes found;
 
-	if (!key_is(c, &k))
-		fault(c, "does not follow the entry before");
+	if (!check_key_is(c, &k))
+		check_fault(c, "does not follow the entry before");
 	if (!rec_feed_unpack(value, &row)) {
-		fault(c, "does not read");
+		check_fault(c, "does not read");
 		return;
 	}
 	k = key_cert(&row.key);
-	if (!have(c, TREE_STATUS, &k, &found))
-		fault(c, "is of no certificate");
+	if (!check_have(c, TREE_STATUS, &k, &found))
+		check_fault(c, "is of no certificate");
 }
 
 /* --- the rest */
@@ -520,14 +451,15 @@ static void check_audit_entry(
 	struct bytes entry;
 
 	if (!chain_read(value, &row, &entry)) {
-		fault(c, "does not read");
+		check_fault(c, "does not read");
 		return;
 	}
-	if (!key_is(c, &k) || row.number != c->r->audit_entries)
-		fault(c, "does not follow the entry before");
+	if (!check_key_is(c, &k) || row.number != c->r->audit_entries)
+		check_fault(c, "does not follow the entry before");
 	if (!chain_link(a->chain, a->hash, entry, link) ||
 	        memcmp(link, row.hash, sizeof(link)) != 0)
-		fault(c, "its hash does not follow: the trail was changed");
+		check_fault(
+		        c, "its hash does not follow: the trail was changed");
 	memcpy(a->hash, row.hash, sizeof(a->hash));
 }
 
@@ -545,14 +477,14 @@ static void check_audit(struct checker *c)
 	walk_close(&w);
 	c->key = BYTES_NONE;
 	if (memcmp(a.hash, c->ledger.audit_head, sizeof(a.hash)) != 0)
-		fault(c, "the trail ends before its recorded head");
+		check_fault(c, "the trail ends before its recorded head");
 }
 
 static void compare(
         struct checker *c, const char *what, uint64_t found, uint64_t recorded)
 {
 	if (found != recorded)
-		fault(c, "%s: %llu found, %llu on record", what,
+		check_fault(c, "%s: %llu found, %llu on record", what,
 		        (unsigned long long)found,
 		        (unsigned long long)recorded);
 }

@@ -198,6 +198,21 @@ static enum rc check_room(
 	return RC_OK;
 }
 
+/* A poll finds one request: an earlier one, of the same transaction, is not
+ * found any more, and its record says so. */
+static void take_poll(struct batch *b, const struct store_waiting *r)
+{
+	struct store_waiting before;
+
+	if (is_zero(r->poll))
+		return;
+	if (view_by_hash(&b->v, WAITING_PART_POLL, r->poll, &before)) {
+		memset(before.poll, 0, STORE_HASH_BYTES);
+		put(b, &before);
+	}
+	put_by_hash(b, WAITING_PART_POLL, r->poll, r->id);
+}
+
 static void enter(struct batch *b, const struct store_issue_begin *op)
 {
 	const struct store_wait *wait = op->wait;
@@ -218,8 +233,7 @@ static void enter(struct batch *b, const struct store_issue_begin *op)
 	memcpy(r.request_hash, op->request_hash, STORE_HASH_BYTES);
 	memcpy(r.poll, wait->poll, STORE_HASH_BYTES);
 	put_by_hash(b, WAITING_PART_REQUEST, r.request_hash, r.id);
-	if (!is_zero(r.poll))
-		put_by_hash(b, WAITING_PART_POLL, r.poll, r.id);
+	take_poll(b, &r);
 	if (r.credential == CREDENTIAL_TOKEN) {
 		memcpy(r.token, op->credential.hash, STORE_HASH_BYTES);
 		put_by_hash(b, WAITING_PART_TOKEN, r.token, r.id);
