@@ -6,6 +6,7 @@
 #include "tests/unit/signer_run.h"
 #include "tests/unit/test_signer.h"
 #include <fcntl.h>
+#include <openssl/x509.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -115,6 +116,62 @@ START_TEST(signer_refuses_a_worker_that_was_taken_over)
 		        rows[i].name);
 	}
 	ck_assert(run_logged(&run, "signer.refused"));
+}
+END_TEST
+
+/* CertificationRequestInfo (RFC 2986 section 4.1), as an offline root is asked
+ * by. */
+static void put_csr(struct buf *out, EVP_PKEY *key)
+{
+	X509_REQ *req = X509_REQ_new();
+	unsigned char *der = NULL;
+	int n;
+
+	ck_assert_int_eq(X509_REQ_set_pubkey(req, key), 1);
+	ck_assert_int_eq(
+	        X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(req), "CN",
+	                MBSTRING_UTF8, (const unsigned char *)"Issuing", -1, -1,
+	                0),
+	        1);
+	n = i2d_re_X509_REQ_tbs(req, &der);
+	ck_assert_int_gt(n, 0);
+	buf_add(out, bytes_of(der, (size_t)n));
+	OPENSSL_free(der);
+	X509_REQ_free(req);
+	EVP_PKEY_free(key);
+}
+
+static EVP_PKEY *issuing_key(void)
+{
+	struct bytes spki = run_spki(&run, "issuing");
+	const unsigned char *p = spki.p;
+
+	return d2i_PUBKEY(NULL, &p, (long)spki.n);
+}
+
+static EVP_PKEY *own_key(void)
+{
+	return EVP_EC_gen("P-256");
+}
+
+/* That is a ceremony's, for whatever key and whatever it is called. */
+START_TEST(signer_signs_no_certification_request_while_serving)
+{
+	EVP_PKEY *(*const keys[])(void) = { issuing_key, own_key };
+	struct buf csr = BUF_INIT(4096);
+
+	put_csr(&csr, keys[_i]());
+	for (uint32_t purpose = 0; purpose < 32; purpose++) {
+		struct proto_signature m;
+
+		run_sign(&run, "issuing", purpose, buf_bytes(&csr), &m);
+		ck_assert_msg(m.rc == RC_DENIED || m.rc == RC_MALFORMED,
+		        "purpose %u: %s", (unsigned)purpose,
+		        rc_info(m.rc)->name);
+		ck_assert_uint_eq(m.signature.n, 0);
+	}
+	ck_assert(run_logged(&run, "signer.refused"));
+	buf_free(&csr);
 }
 END_TEST
 
@@ -574,6 +631,8 @@ TCase *test_signer_serve(void)
 	tcase_add_checked_fixture(t, open_one, close_one);
 	tcase_add_test(t, signer_signs_what_the_policy_allows);
 	tcase_add_test(t, signer_refuses_a_worker_that_was_taken_over);
+	tcase_add_loop_test(
+	        t, signer_signs_no_certification_request_while_serving, 0, 2);
 	tcase_add_test(t, signer_refuses_unknown_keys_and_purposes);
 	tcase_add_test(t, signer_refuses_control_messages_from_clients);
 	tcase_add_test(t, signer_refuses_malformed_and_huge_requests);
@@ -596,6 +655,8 @@ TCase *test_signer_serve_token(void)
 	tcase_add_checked_fixture(t, open_one, close_one);
 	tcase_add_test(t, signer_signs_what_the_policy_allows);
 	tcase_add_test(t, signer_refuses_a_worker_that_was_taken_over);
+	tcase_add_loop_test(
+	        t, signer_signs_no_certification_request_while_serving, 0, 2);
 	tcase_add_test(t, signer_refuses_unknown_keys_and_purposes);
 	tcase_add_test(t, signer_refuses_control_messages_from_clients);
 	tcase_add_test(t, signer_refuses_malformed_and_huge_requests);
