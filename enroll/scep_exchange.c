@@ -359,8 +359,9 @@ static void on_polled(struct store_op *op)
 	polled(op->ctx, op->rc);
 }
 
-/* Whose the request is, key and transactionID say; the subject that clients put
- * in is not always that of their request. */
+/* Whose the request is, key and transactionID say; the names that clients put in
+ * are not always those of their request and of who issues: sscep and cryptlib
+ * have the registration authority's. */
 static void poll(struct exchange *x)
 {
 	struct bytes issuer, subject;
@@ -370,8 +371,6 @@ static void poll(struct exchange *x)
 
 	if (rc != RC_OK)
 		rc = RC_BADSIG; /* as what does not open */
-	else if (!bytes_eq(issuer, x->label->authority->subject))
-		rc = why_set(&why, RC_NOTFOUND, "another issuer's");
 	take_transaction(x);
 	if (rc == RC_OK)
 		rc = authorize_poll_hash(x->scep->o.authorizer, x->poll.poll,
@@ -384,6 +383,14 @@ static void poll(struct exchange *x)
 	rc = store_waiting_get(x->scep->o.store, &x->poll);
 	if (rc != RC_PENDING)
 		polled(x, rc);
+}
+
+/* sscep takes the certificate that its answers are signed by for the issuer's:
+ * the registration authority, which issues nothing, stands for its authority. */
+static bool is_our_issuer(const struct exchange *x, struct bytes name)
+{
+	return bytes_eq(name, x->label->authority->subject) ||
+	        bytes_eq(name, x->ra->parsed.subject);
 }
 
 /* --- GetCert (section 3.3.4): our certificates are no secrets, and serial
@@ -413,7 +420,7 @@ static enum rc serial_of(struct exchange *x, struct cms_id *id, struct why *why)
 	struct bytes serial;
 	uint8_t *at = x->fetch.key.serial;
 
-	if (!bytes_eq(id->issuer, a->subject))
+	if (!is_our_issuer(x, id->issuer))
 		return why_set(why, RC_NOTFOUND, "another issuer's");
 	serial = id->serial;
 	if (serial.n > 0 && serial.p[0] == 0)
@@ -470,7 +477,7 @@ static enum rc put_crl(struct exchange *x, struct buf *message, struct why *why)
 
 	if (rc != RC_OK)
 		return RC_BADSIG; /* as what does not open */
-	if (!bytes_eq(id.issuer, x->label->authority->subject))
+	if (!is_our_issuer(x, id.issuer))
 		return why_set(why, RC_NOTFOUND, "another issuer's");
 	if (x->label->crl_fd < 0)
 		return why_set(why, RC_UNAVAILABLE, "there is no CRL yet");

@@ -149,9 +149,9 @@ class Manual(Scep):
                 "        approve: manual }\n").replace(
                     "enroll:\n", "enroll:\n  approve_life: 1min\n", 1))
 
-    def poll(self, key, cert, transaction, name):
+    def poll(self, key, cert, transaction, name, issuer=None):
         """CertPoll: IssuerAndSubject of the request."""
-        ca_der = self.name_of(self.ca_pem)
+        ca_der = self.name_of(issuer or self.ca_pem)
         with open(self.path("poll.der"), "wb") as f:
             f.write(der(0x30, ca_der + self.name_of(cert)))
         return self.read(self.post(self.message(
@@ -184,6 +184,8 @@ def test_scep_is_pending_and_polled_by_who_asked(build):
         assert ask()["status"] == "3"
         assert ask()["status"] == "3"
         assert poll()["status"] == "3"
+        # sscep and cryptlib name the RA as the issuer
+        assert c.poll(key, cert, "one", "r1", c.ra)["status"] == "3"
         # another key, and another transaction
         stranger, own = c.self_signed("r1x")
         assert poll(stranger, own)["fail"] == FAIL["badCertId"]

@@ -321,6 +321,12 @@ def test_get_cert(build):
                        cert)
         assert found["status"] == "0", found
         assert serial(found["pem"]) == number
+        # sscep names the RA, which signs its answers, as the issuer
+        with open(asked, "wb") as f:
+            f.write(issuer_and_serial(got["pem"], number, c.ra))
+        found = c.read(c.post(c.message(asked, key, cert, kind="21")), key,
+                       cert)
+        assert serial(found["pem"]) == number, found
         with open(asked, "wb") as f:
             f.write(issuer_and_serial(got["pem"], "01" + number[2:]))
         none = c.read(c.post(c.message(asked, key, cert, kind="21")), key,
@@ -406,6 +412,9 @@ def test_get_crl(build):
                 assert "BEGIN X509 CRL" in f.read()
             return found["pem"]
         run("openssl", "crl", "-in", crl(), "-CAfile", c.ca_pem, "-noout")
+        with open(asked, "wb") as f:
+            f.write(issuer_and_serial(got["pem"], number, c.ra))
+        run("openssl", "crl", "-in", crl(), "-CAfile", c.ca_pem, "-noout")
         # of another issuer
         with open(asked, "wb") as f:
             f.write(issuer_and_serial(c.ca_pem, number))
@@ -421,16 +430,18 @@ def der(tag, body):
     return bytes([tag]) + head + body
 
 
-def issuer_and_serial(pem, number):
-    raw = run_bytes("openssl", "x509", "-in", pem, "-outform", "DER",
-                    stdin=b"")
+def issuer_and_serial(pem, number, issuer=None):
+    """Of that certificate's issuer, or of whom that one is of."""
+    raw = run_bytes("openssl", "x509", "-in", issuer or pem, "-outform",
+                    "DER", stdin=b"")
     # the issuer Name stands behind the serial number and the algorithm
     lines = run_bytes("openssl", "asn1parse", "-inform", "DER",
                       stdin=raw).decode().splitlines()
     names = [x for x in lines if "d=2 " in x and "SEQUENCE" in x]
-    at = int(names[1].split(":")[0])
-    head = int(re.search(r"hl= ?(\d+)", names[1])[1])
-    size = int(re.search(r"l= +(\d+)", names[1].split("hl=")[1])[1])
+    name = names[3 if issuer else 1]
+    at = int(name.split(":")[0])
+    head = int(re.search(r"hl= ?(\d+)", name)[1])
+    size = int(re.search(r"l= +(\d+)", name.split("hl=")[1])[1])
     return der(0x30, raw[at:at + head + size] +
                der(0x02, bytes.fromhex(number)))
 
