@@ -59,3 +59,18 @@ enum rc digest_sha1(
 {
 	return digest_run(d, d->sha1, in, out);
 }
+
+enum rc digest_sha2(enum oid digest, struct bytes in,
+        uint8_t out[DIGEST_MAX_BYTES], size_t *n)
+{
+	const EVP_MD *md = digest == OID_SHA256 ? EVP_sha256()
+	        : digest == OID_SHA384          ? EVP_sha384()
+	        : digest == OID_SHA512          ? EVP_sha512()
+	                                        : NULL;
+	unsigned used = 0;
+	bool ok = md != NULL && EVP_Digest(in.p, in.n, out, &used, md, NULL);
+
+	ERR_clear_error();
+	*n = used;
+	return ok ? RC_OK : RC_INTERNAL;
+}

@@ -90,11 +90,21 @@ const struct authority *generations_next(struct authorities *all,
 	return next != NULL && next != a && is_good(next, now_s) ? next : NULL;
 }
 
-enum rc generations_put_next(struct buf *out, const struct authority *next)
+enum rc generations_next_certs(struct bytes certs[GENERATIONS_CERTS_MAX],
+        size_t *n, const struct authority *next)
 {
-	struct bytes certs[GENERATIONS_CERTS_MAX];
 	struct list l = { .certs = certs };
 
 	add_with_chain(&l, next);
-	return l.full ? RC_TOOBIG : certs_only_put(out, certs, l.n);
+	*n = l.n;
+	return l.full ? RC_TOOBIG : RC_OK;
+}
+
+enum rc generations_put_next(struct buf *out, const struct authority *next)
+{
+	struct bytes certs[GENERATIONS_CERTS_MAX];
+	size_t n;
+	enum rc rc = generations_next_certs(certs, &n, next);
+
+	return rc == RC_OK ? certs_only_put(out, certs, n) : rc;
 }

@@ -20,8 +20,12 @@ const struct conf_authority *generation_newest(
  * now_s (0: the latter is not asked). */
 const struct authority *generations_next(struct authorities *all,
         const struct conf *conf, const struct authority *a, int64_t now_s);
-/* Append what SCEP tells of next (RFC 8894 section 4.7.1), certs-only CMS: it
- * and what stands above it, and so always the same. RC_TOOBIG RC_NOMEM */
+/* What SCEP tells of next (RFC 8894 section 4.7.1): it and what stands above it.
+ * Views of its set. RC_TOOBIG */
+MUST_CHECK enum rc generations_next_certs(
+        struct bytes certs[GENERATIONS_CERTS_MAX], size_t *n,
+        const struct authority *next);
+/* Append that as certs-only CMS: always the same. RC_TOOBIG RC_NOMEM */
 MUST_CHECK enum rc generations_put_next(
         struct buf *out, const struct authority *next);
 

@@ -40,7 +40,8 @@ struct one_policy {
 	struct tbs_policy responder; /* of responder_key; "": has none */
 	char responder_key[PROTO_KEY_NAME_MAX + 1];
 	struct tbs_policy ra; /* of its registration authority, if any */
-	uint8_t next_ca[DIGEST_SHA256_BYTES]; /* what that tells of it */
+	/* What is told of who replaces it: by itself, and by that. */
+	uint8_t next_ca[2][DIGEST_MAX_BYTES];
 };
 
 struct policy_set {
@@ -334,23 +335,29 @@ static enum rc one_compile(struct one_policy *o, const struct authority *a,
 	return rc;
 }
 
-static enum rc hash_next(
-        uint8_t hash[DIGEST_SHA256_BYTES], const struct authority *next)
+/* p has its algorithm. */
+static enum rc allow_next(struct tbs_policy *p, uint8_t hash[DIGEST_MAX_BYTES],
+        const struct authority *next)
 {
 	struct buf text = BUF_INIT(CERTS_ONLY_MAX_BYTES);
-	struct digest *d = NULL;
+	struct der d = der_of(p->sig_alg);
+	enum sig_alg alg = ALG_NONE;
+	struct why why;
+	size_t n = 0;
 	enum rc rc = generations_put_next(&text, next);
 
 	if (rc == RC_OK)
-		rc = digest_new(&d);
+		rc = alg_read(&d, &alg, "signature algorithm", &why);
 	if (rc == RC_OK)
-		rc = digest_sha256(d, buf_bytes(&text), hash);
-	digest_free(d);
+		rc = digest_sha2(alg_digest(alg), buf_bytes(&text), hash, &n);
+	p->next_ca = bytes_of(hash, n);
+	p->purposes |= SIGNER_PURPOSE_BIT(SIGNER_NEXT_CA);
 	buf_free(&text);
 	return rc;
 }
 
-/* It decrypts requests and signs answers, and certifies nothing. */
+/* It decrypts requests and signs answers, and certifies nothing. Who comes next
+ * is told by it and by the authority itself. */
 static enum rc add_ra(struct policy_set *s, struct one_policy *o,
         const struct authority *a, const struct authority *next)
 {
@@ -363,10 +370,10 @@ static enum rc add_ra(struct policy_set *s, struct one_policy *o,
 		.not_after_s = a->not_after_s,
 		.sig_alg = alg_bytes(ALG_RSA_SHA256),
 	};
-	if (next != NULL) {
-		rc = hash_next(o->next_ca, next);
-		o->ra.next_ca = BYTES_ARRAY(o->next_ca);
-	}
+	if (next != NULL)
+		rc = allow_next(&o->policy, o->next_ca[0], next);
+	if (rc == RC_OK && next != NULL)
+		rc = allow_next(&o->ra, o->next_ca[1], next);
 	s->items[s->n_items++] =
 	        (struct proto_policy_item){ a->conf->ra_key->name, &o->ra };
 	return rc;

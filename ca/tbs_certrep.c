@@ -1,5 +1,5 @@
-/* ca/tbs_certrep.c - what the key of an SCEP registration authority is asked
- * for (RFC 8894): signed attributes of a CertRep, and content keys. */
+/* ca/tbs_certrep.c - what keys are asked for by SCEP (RFC 8894): signed
+ * attributes of a CertRep and of GetNextCACert's answer, and content keys. */
 #include "ca/tbs_check.h"
 
 #include "ca/tbs_names.h"
@@ -127,19 +127,9 @@ static enum rc check_status(const struct certrep_view *v, struct why *why)
 	return RC_OK;
 }
 
-/* Section 4.7.1 */
-static enum rc check_next_ca(const struct tbs_policy *p,
-        const struct certrep_view *v, struct why *why)
+static enum rc read_attrs(
+        struct certrep_view *v, struct bytes tbs, struct why *why)
 {
-	return bytes_eq(v->digest, p->next_ca)
-	        ? RC_OK
-	        : DENIED(why, "messageDigest is not the next CA's");
-}
-
-enum rc tbs_check_certrep(
-        const struct tbs_policy *p, struct bytes tbs, struct why *why)
-{
-	struct certrep_view v = { .seen = 0 };
 	struct der set;
 	enum rc rc = tbs.n > TBS_CHECK_MAX_BYTES
 	        ? why_set(why, RC_TOOBIG, "signedAttrs: too long")
@@ -148,20 +138,43 @@ enum rc tbs_check_certrep(
 	if (!rc)
 		rc = der_check_set_of(set.rest, "signedAttrs", why);
 	while (!rc && der_more(&set))
-		rc = read_attr(&v, &set, why);
+		rc = read_attr(v, &set, why);
+	if (!rc && (v->seen & SEEN_CONTENT_TYPE) &&
+	        !oid_is(v->content_type, OID_PKCS7_DATA))
+		rc = DENIED(why, "contentType is not id-data");
+	return rc;
+}
+
+enum rc tbs_check_certrep(struct bytes tbs, struct why *why)
+{
+	struct certrep_view v = { .seen = 0 };
+	enum rc rc = read_attrs(&v, tbs, why);
+
 	if (rc)
 		return rc;
-	if (v.seen != SEEN_NEXT_CA && (v.seen & SEEN_ALWAYS) != SEEN_ALWAYS)
+	if ((v.seen & SEEN_ALWAYS) != SEEN_ALWAYS)
 		return DENIED(why, "signedAttrs: an attribute is missing");
-	if (!oid_is(v.content_type, OID_PKCS7_DATA))
-		return DENIED(why, "contentType is not id-data");
 	if (v.digest.n != MESSAGE_DIGEST_BYTES)
 		return DENIED(why, "messageDigest: not of SHA-256's length");
-	if (v.seen == SEEN_NEXT_CA)
-		return check_next_ca(p, &v, why);
 	if (!bytes_eq_str(v.type, "3"))
 		return DENIED(why, "messageType is not CertRep");
 	return check_status(&v, why);
+}
+
+enum rc tbs_check_next_ca(
+        const struct tbs_policy *p, struct bytes tbs, struct why *why)
+{
+	struct certrep_view v = { .seen = 0 };
+	enum rc rc = read_attrs(&v, tbs, why);
+
+	if (rc)
+		return rc;
+	if (v.seen != SEEN_NEXT_CA)
+		return DENIED(why,
+		        "signedAttrs: not contentType and messageDigest alone");
+	if (p->next_ca.n == 0 || !bytes_eq(v.digest, p->next_ca))
+		return DENIED(why, "messageDigest is not the next CA's");
+	return RC_OK;
 }
 
 /* --- content keys */

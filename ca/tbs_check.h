@@ -23,20 +23,23 @@ enum signer_purpose {
 	/* Of an SCEP registration authority (RFC 8894): */
 	SIGNER_CERTREP = 5, /* a CertRep's signed attributes */
 	SIGNER_DECRYPT = 6, /* an encrypted content key: nothing is signed */
+	/* Of an issuing authority, and of its registration authority: */
+	SIGNER_NEXT_CA = 7, /* signed attributes of GetNextCACert's answer */
 };
 #define SIGNER_PURPOSE_BIT(purpose) (UINT32_C(1) << (purpose))
-/* Of an issuing authority's key; and all that there are. */
-/* What a registration authority's key has: these two and no other. */
+/* What a registration authority's key has: these two, and maybe
+ * SIGNER_NEXT_CA. */
 #define SIGNER_RA_PURPOSES                                                     \
 	(SIGNER_PURPOSE_BIT(SIGNER_CERTREP) |                                  \
 	        SIGNER_PURPOSE_BIT(SIGNER_DECRYPT))
-/* Of an issuing authority's key; and all that there are. */
+/* Of an issuing authority's key, which may have SIGNER_NEXT_CA, too; and all
+ * that there are. */
 #define SIGNER_PURPOSES_ISSUER                                                 \
 	(SIGNER_PURPOSE_BIT(SIGNER_CERT) | SIGNER_PURPOSE_BIT(SIGNER_CRL) |    \
 	        SIGNER_PURPOSE_BIT(SIGNER_OCSP))
 #define SIGNER_PURPOSES                                                        \
 	(SIGNER_PURPOSES_ISSUER | SIGNER_PURPOSE_BIT(SIGNER_CODE) |            \
-	        SIGNER_RA_PURPOSES)
+	        SIGNER_RA_PURPOSES | SIGNER_PURPOSE_BIT(SIGNER_NEXT_CA))
 
 #define TBS_CHECK_MAX_BYTES 65536       /* one TBSCertificate, ResponseData */
 #define TBS_CRL_MAX_BYTES (1023u << 20) /* one TBSCertList */
@@ -157,8 +160,9 @@ struct tbs_ocsp_rule {
 	int64_t max_s; /* nextUpdate less thisUpdate */
 };
 
-/* A policy of a registration authority has SIGNER_RA_PURPOSES and no shapes:
- * what clients encrypt for it opens nothing else.
+/* A policy of a registration authority has SIGNER_RA_PURPOSES, maybe
+ * SIGNER_NEXT_CA, and no shapes: what clients encrypt for it opens nothing
+ * else.
  *
  * A policy for SIGNER_CODE has that purpose alone: who may fake an update may
  * not also issue. Its issuer and times are of the authority that certifies the
@@ -176,8 +180,8 @@ struct tbs_policy {
 	size_t n_shapes;
 	struct tbs_crl_rule crl;   /* with SIGNER_CRL; else empty */
 	struct tbs_ocsp_rule ocsp; /* with SIGNER_OCSP; else empty */
-	/* With SIGNER_CERTREP: SHA-256 of what it tells of the next CA; empty:
-	 * nothing. */
+	/* With SIGNER_NEXT_CA: the digest of what is told of the next CA, the
+	 * one that alg_digest() has for sig_alg; else empty. */
 	struct bytes next_ca;
 };
 
@@ -254,12 +258,14 @@ MUST_CHECK enum rc tbs_check_code(const struct tbs_policy *p, struct bytes tbs,
  * in DER's order, of contentType id-data, messageDigest (SHA-256), messageType
  * CertRep, pkiStatus, transactionID, senderNonce and recipientNonce, with
  * failInfo and maybe failInfoText where the status is FAILURE, and no others.
- * So nothing else that is ever signed passes for one. Or else of the answer to
- * GetNextCACert (section 4.7.1): contentType and messageDigest alone, and that
- * is the policy's next_ca: whom devices are to trust next is not for those who
- * answer them to say.
+ * So nothing else that is ever signed passes for one.
  * Errors: RC_DENIED; RC_MALFORMED RC_TOOBIG RC_UNSUPPORTED. */
-MUST_CHECK enum rc tbs_check_certrep(
+MUST_CHECK enum rc tbs_check_certrep(struct bytes tbs, struct why *why);
+
+/* The same of the answer to GetNextCACert (section 4.7.1): contentType id-data
+ * and messageDigest alone, and that is the policy's next_ca: whom devices are to
+ * trust next is not for those who answer them to say. */
+MUST_CHECK enum rc tbs_check_next_ca(
         const struct tbs_policy *p, struct bytes tbs, struct why *why);
 
 /* A content key to be decrypted is asked for as a SEQUENCE of the octets that

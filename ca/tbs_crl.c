@@ -321,6 +321,7 @@ size_t tbs_max_bytes(uint32_t purpose)
 	case SIGNER_CODE:
 	case SIGNER_CERTREP:
 	case SIGNER_DECRYPT:
+	case SIGNER_NEXT_CA:
 		return TBS_CHECK_MAX_BYTES;
 	case SIGNER_CRL:
 		return TBS_CRL_MAX_BYTES;

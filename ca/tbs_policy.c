@@ -304,13 +304,29 @@ static bool is_code(const struct tbs_policy *p)
 	        p->n_shapes == 0;
 }
 
-/* One of its purposes: then both, and nothing beside. */
+#define NEXT_CA_BIT SIGNER_PURPOSE_BIT(SIGNER_NEXT_CA)
+
+/* One of its purposes: then both, and what it tells of the next CA, and nothing
+ * beside. */
 static bool ra_is_sound(const struct tbs_policy *p)
 {
 	if ((p->purposes & SIGNER_RA_PURPOSES) == 0)
+		return true;
+	return (p->purposes & ~NEXT_CA_BIT) == SIGNER_RA_PURPOSES &&
+	        p->n_shapes == 0;
+}
+
+/* Beside others, whose policy has an algorithm. */
+static bool next_ca_is_sound(const struct tbs_policy *p)
+{
+	struct der d = der_of(p->sig_alg);
+	enum sig_alg alg = ALG_NONE;
+
+	if ((p->purposes & NEXT_CA_BIT) == 0)
 		return p->next_ca.n == 0;
-	return p->purposes == SIGNER_RA_PURPOSES && p->n_shapes == 0 &&
-	        (p->next_ca.n == 0 || p->next_ca.n == SHA256_BYTES);
+	return p->purposes != NEXT_CA_BIT && p->next_ca.n > 0 &&
+	        alg_read(&d, &alg, "", NULL) == RC_OK &&
+	        p->next_ca.n == alg_digest_bytes(alg_digest(alg));
 }
 
 /* A policy has the rule of a purpose exactly when it has the purpose. */
@@ -323,12 +339,12 @@ static bool rules_are_sound(const struct tbs_policy *p)
 	size_t sha1 = ocsp ? SHA1_BYTES : 0, sha256 = ocsp ? SHA256_BYTES : 0;
 
 	return (p->purposes & ~SIGNER_PURPOSES) == 0 && (!code || is_code(p)) &&
-	        ra_is_sound(p) && (p->sig_alg.n == 0) == code &&
-	        (p->crl.key_id.n > 0) == crl && (p->crl.max_s != 0) == crl &&
-	        p->crl.max_s >= 0 && o->name_sha1.n == sha1 &&
-	        o->key_sha1.n == sha1 && o->name_sha256.n == sha256 &&
-	        o->key_sha256.n == sha256 && (o->max_s != 0) == ocsp &&
-	        o->max_s >= 0;
+	        ra_is_sound(p) && next_ca_is_sound(p) &&
+	        (p->sig_alg.n == 0) == code && (p->crl.key_id.n > 0) == crl &&
+	        (p->crl.max_s != 0) == crl && p->crl.max_s >= 0 &&
+	        o->name_sha1.n == sha1 && o->key_sha1.n == sha1 &&
+	        o->name_sha256.n == sha256 && o->key_sha256.n == sha256 &&
+	        (o->max_s != 0) == ocsp && o->max_s >= 0;
 }
 
 static void read_rules(struct unpack *u, struct tbs_policy *p)

@@ -73,7 +73,8 @@ void ra_unref(struct ra *ra)
 		return;
 	buf_free(&ra->cert);
 	buf_free(&ra->answer);
-	buf_free(&ra->next);
+	for (size_t i = 0; i < SCEP_NEXT_SIGNERS; i++)
+		buf_free(&ra->next[i]);
 	free(ra);
 }
 
@@ -107,7 +108,8 @@ static enum rc ra_new(struct ra **out, const struct authority *a,
 	ra->key_name = a->conf->ra_key->name;
 	ra->cert = BUF_INIT(CERT_MAX_BYTES);
 	ra->answer = BUF_INIT(CERTS_ONLY_MAX_BYTES);
-	ra->next = BUF_INIT(CERTS_ONLY_MAX_BYTES);
+	for (size_t i = 0; i < SCEP_NEXT_SIGNERS; i++)
+		ra->next[i] = BUF_INIT(CERTS_ONLY_MAX_BYTES);
 	buf_add(&ra->cert, cert);
 	rc = ra->cert.failed;
 	if (rc == RC_OK)

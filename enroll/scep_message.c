@@ -8,9 +8,6 @@
 
 #define TYPE_MAX_DIGITS 3
 #define REPLY_ATTRS_MAX 9
-/* AlgorithmIdentifier rsaEncryption, NULL: what section 3.1's clients read */
-#define RSA_ENCRYPTION                                                         \
-	"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00"
 
 /* --- reading */
 
@@ -381,7 +378,7 @@ enum rc scep_reply_put(struct buf *b, const struct scep_reply *r,
         const struct scep_ra *ra, struct bytes attrs, struct bytes signature)
 {
 	const struct cms_signer signer = { .digest = OID_SHA256,
-		.sig_alg = BYTES_LIT(RSA_ENCRYPTION),
+		.sig_alg = BYTES_LIT(SCEP_RSA_ENCRYPTION),
 		.issuer = ra->id.issuer,
 		.serial = ra->id.serial,
 		.attrs = attrs,

@@ -87,6 +87,11 @@ MUST_CHECK enum rc scep_read_serial(
 MUST_CHECK enum rc scep_read_subject(struct bytes *issuer,
         struct bytes *subject, struct bytes der, struct why *why);
 
+/* AlgorithmIdentifier rsaEncryption, NULL: what clients read beside a signature
+ */
+#define SCEP_RSA_ENCRYPTION                                                    \
+	"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00"
+
 /* CertRep (section 3.3.2) */
 struct scep_reply {
 	const struct scep_message *to;

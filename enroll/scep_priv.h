@@ -8,15 +8,22 @@
 
 #define SCEP_ROUTES 8
 
+enum scep_next_by { /* enroll/scep_next.c */
+	SCEP_NEXT_BY_CA,
+	SCEP_NEXT_BY_RA,
+	SCEP_NEXT_SIGNERS
+};
+
 /* An authority's registration authority. What it was replaced by is another
  * one; a message holds on to what it began with. */
 struct ra {
 	unsigned refs;
 	struct buf cert; /* DER */
 	struct cert parsed;
-	struct scep_ra view;  /* borrowed from both */
-	struct buf answer;    /* of GetCACert */
-	struct buf next;      /* of GetNextCACert; empty: not signed yet */
+	struct scep_ra view; /* borrowed from both */
+	struct buf answer;   /* of GetCACert */
+	/* Of GetNextCACert, by who signs; empty: not signed yet. */
+	struct buf next[SCEP_NEXT_SIGNERS];
 	const char *key_name; /* the signer's */
 };
 struct ra *ra_ref(struct ra *ra);

@@ -436,9 +436,11 @@ static enum rc check_policy(struct rules *r, const struct tbs_policy *p,
 	case SIGNER_CODE:
 		return check_code(p, q, why);
 	case SIGNER_CERTREP:
-		return tbs_check_certrep(p, q->tbs, why);
+		return tbs_check_certrep(q->tbs, why);
 	case SIGNER_DECRYPT:
 		return check_decrypt(q, why);
+	case SIGNER_NEXT_CA:
+		return tbs_check_next_ca(p, q->tbs, why);
 	default:
 		return tbs_check_ocsp(
 		        p, q->tbs, time_s(r), BYTES_ARRAY(q->use->hash), why);

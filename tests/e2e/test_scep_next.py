@@ -11,8 +11,8 @@ from test_rollover import NEW, OLD, enter, fingerprint, roll
 from test_scep import Scep, run_bytes
 
 
-def ask(c, label=""):
-    return c.curl(c.scep(label, op="GetNextCACert"))
+def ask(c, label="", more=""):
+    return c.curl(c.scep(label, op="GetNextCACert") + more)
 
 
 def offers(c, label=""):
@@ -20,8 +20,9 @@ def offers(c, label=""):
         c.scep(label, op="GetCACaps")).text().split()
 
 
-def signed(c, answer):
-    """What the RA signed, once openssl has verified it up to the old CA."""
+def signed(c, answer, by, not_by):
+    """What was signed by that one's key, and not by the other's, once openssl
+    has verified it up to the old CA."""
     assert answer.status == 200, (answer.status, answer.text())
     assert answer.headers["Content-Type"] == \
         "application/x-x509-next-ca-cert", answer.headers
@@ -30,11 +31,10 @@ def signed(c, answer):
         f.write(answer.body)
     argv = ("openssl", "cms", "-verify", "-inform", "DER", "-in", message,
             "-binary", "-purpose", "any", "-out", content)
-    # by the RA's certificate, which GetCACert named, and not by another
-    other = run(*argv, "-noverify", "-nointern", "-certfile", c.ca_pem,
+    other = run(*argv, "-noverify", "-nointern", "-certfile", not_by,
                 check=False)
     assert other.returncode != 0
-    run(*argv, "-noverify", "-nointern", "-certfile", c.ra)
+    run(*argv, "-noverify", "-nointern", "-certfile", by)
     run(*argv, "-CAfile", c.ca_pem, "-partial_chain")
     with open(content, "rb") as f:
         return f.read()
@@ -68,12 +68,20 @@ def rollover(c):
     enter(c, roll(c))
     c.fetch_ra()
     assert offers(c) and offers(c, "old")
-    first = ask(c)
-    given = [fingerprint(x) for x in certs(c, signed(c, first))]
+    content = signed(c, ask(c), c.ca_pem, c.ra)
+    given = [fingerprint(x) for x in certs(c, content)]
     new = os.path.join(c.home, "ca", NEW + ".pem")
     assert given == [fingerprint(new), fingerprint(c.root)], given
-    # the same again, and at the other label; the old one issues still
-    assert ask(c).body == ask(c, "old").body == first.body
+    # the same again, and at the other label
+    assert signed(c, ask(c, "old"), c.ca_pem, c.ra) == content
+    # clients of the drafts verify by the RA's certificate, which GetCACert
+    # named, and look for certificates beside the signature
+    for more in ("&message=", "&message=CAIdentifier"):
+        answer = ask(c, more=more)
+        assert signed(c, answer, c.ra, c.ca_pem) == content
+        assert [fingerprint(x) for x in certs(c, answer.body)] == \
+            [fingerprint(c.ra)] + given
+    # the old one issues still
     _, _, got = c.enrol("router-1")
     assert got["status"] == "0", got
     shown = c.json("cert", "show", serial(got["pem"]))

@@ -108,6 +108,16 @@ static void next_ca_signing_time(struct spec *s)
 	next_ca(s);
 	add(s, OID_SIGNING_TIME, DER_UTC_TIME, BYTES_LIT("260101000000Z"));
 }
+static void next_ca_empty(struct spec *s)
+{
+	next_ca(s);
+	s->list[1].value.n = 0;
+}
+static void next_ca_bare(struct spec *s)
+{
+	next_ca(s);
+	drop(s, OID_CONTENT_TYPE);
+}
 static void next_ca_nonce(struct spec *s)
 {
 	next_ca(s);
@@ -218,27 +228,49 @@ static const struct {
 	{ "a code signature's attribute", code, RC_DENIED },
 	{ "an empty nonce", nonce_empty, RC_DENIED },
 	{ "an attribute twice", twice, RC_MALFORMED },
-	{ "the next CA", next_ca, RC_OK },
-	{ "another next CA", other_next_ca, RC_DENIED },
-	{ "next CA, SHA-1", next_ca_short, RC_DENIED },
-	{ "next CA, a time-stamp", next_ca_of_other_content, RC_DENIED },
-	{ "next CA, signingTime", next_ca_signing_time, RC_DENIED },
-	{ "next CA, a nonce", next_ca_nonce, RC_DENIED },
+	{ "the next CA", next_ca, RC_DENIED },
+	{ "the next CA, a nonce", next_ca_nonce, RC_DENIED },
 };
 
-static const uint8_t NEXT_CA[32] = { 1 };
-static const struct tbs_policy knows_next = { .next_ca = { NEXT_CA, 32 } };
-static const struct tbs_policy knows_none = { .next_ca = { NULL, 0 } };
+/* What may be told of the next CA is a digest. */
+static const uint8_t NEXT_CA[64] = { 1 };
+static const struct {
+	const char *name;
+	void (*change)(struct spec *s);
+	size_t known; /* octets of NEXT_CA in the policy */
+	enum rc rc;
+} next_rows[] = {
+	{ "the next CA", next_ca, 32, RC_OK },
+	{ "no next CA", next_ca, 0, RC_DENIED },
+	{ "no next CA, and no digest", next_ca_empty, 0, RC_DENIED },
+	{ "another next CA", other_next_ca, 32, RC_DENIED },
+	{ "SHA-1", next_ca_short, 32, RC_DENIED },
+	{ "SHA-256 for SHA-384", next_ca, 48, RC_DENIED },
+	{ "a time-stamp", next_ca_of_other_content, 32, RC_DENIED },
+	{ "signingTime", next_ca_signing_time, 32, RC_DENIED },
+	{ "a nonce", next_ca_nonce, 32, RC_DENIED },
+	{ "a CertRep", same, 32, RC_DENIED },
+	{ "no contentType", next_ca_bare, 32, RC_DENIED },
+};
 
-START_TEST(next_ca_is_told_where_the_policy_has_one)
+START_TEST(next_ca_row_is_judged)
 {
+	struct tbs_policy p = { .next_ca = bytes_of(
+		                        NEXT_CA, next_rows[_i].known) };
 	struct buf tbs = BUF_INIT(4096);
+	struct why why = WHY_NONE;
 	struct spec s;
+	enum rc rc;
 
-	next_ca(&s);
+	spec_init(&s);
+	next_rows[_i].change(&s);
 	put(&tbs, &s);
-	ck_assert_int_eq(tbs_check_certrep(&knows_none, buf_bytes(&tbs), NULL),
-	        RC_DENIED);
+	rc = tbs_check_next_ca(&p, buf_bytes(&tbs), &why);
+	ck_assert_msg(
+	        rc == next_rows[_i].rc, "%s: %s", next_rows[_i].name, why.text);
+	for (size_t n = 0; n < tbs.n; n++)
+		ck_assert_int_ne(
+		        tbs_check_next_ca(&p, bytes_of(tbs.p, n), NULL), RC_OK);
 	buf_free(&tbs);
 }
 END_TEST
@@ -253,7 +285,7 @@ START_TEST(certrep_row_is_judged)
 	spec_init(&s);
 	rows[_i].change(&s);
 	put(&tbs, &s);
-	rc = tbs_check_certrep(&knows_next, buf_bytes(&tbs), &why);
+	rc = tbs_check_certrep(buf_bytes(&tbs), &why);
 	ck_assert_msg(rc == rows[_i].rc, "%s: %s", rows[_i].name, why.text);
 	buf_free(&tbs);
 }
@@ -268,9 +300,8 @@ START_TEST(certrep_that_is_cut_short_is_refused)
 	spec_init(&s);
 	put(&tbs, &s);
 	for (size_t n = 0; n < tbs.n; n++)
-		ck_assert_int_ne(tbs_check_certrep(
-		                         &knows_next, bytes_of(tbs.p, n), &why),
-		        RC_OK);
+		ck_assert_int_ne(
+		        tbs_check_certrep(bytes_of(tbs.p, n), &why), RC_OK);
 	buf_free(&tbs);
 }
 END_TEST
@@ -297,6 +328,8 @@ START_TEST(content_keys_have_three_lengths)
 END_TEST
 
 /* --- policies, and the signer itself */
+#define NEXT SIGNER_PURPOSE_BIT(SIGNER_NEXT_CA)
+
 static struct tbs_policy ra_policy(const struct buf *issuer, uint32_t purposes)
 {
 	return (struct tbs_policy){ .purposes = purposes,
@@ -314,8 +347,15 @@ START_TEST(ra_policy_has_no_other_purpose)
 		enum rc rc;
 	} sets[] = {
 		{ SIGNER_RA_PURPOSES, 0, RC_OK },
-		{ SIGNER_RA_PURPOSES, 32, RC_OK },
-		{ SIGNER_RA_PURPOSES, 20, RC_MALFORMED },
+		{ SIGNER_RA_PURPOSES | NEXT, 32, RC_OK },
+		{ SIGNER_RA_PURPOSES | NEXT, 20, RC_MALFORMED },
+		{ SIGNER_RA_PURPOSES | NEXT, 48, RC_MALFORMED },
+		{ SIGNER_RA_PURPOSES | NEXT, 0, RC_MALFORMED },
+		{ SIGNER_RA_PURPOSES, 32, RC_MALFORMED },
+		{ SIGNER_PURPOSE_BIT(SIGNER_CERT) | NEXT, 32, RC_OK },
+		{ SIGNER_PURPOSE_BIT(SIGNER_CERT) | NEXT, 0, RC_MALFORMED },
+		{ NEXT, 32, RC_MALFORMED },
+		{ SIGNER_PURPOSE_BIT(SIGNER_CODE) | NEXT, 32, RC_MALFORMED },
 		{ SIGNER_PURPOSE_BIT(SIGNER_CERT), 0, RC_OK },
 		{ SIGNER_PURPOSE_BIT(SIGNER_CERT), 32, RC_MALFORMED },
 		{ SIGNER_PURPOSE_BIT(SIGNER_DECRYPT), 0, RC_MALFORMED },
@@ -354,7 +394,8 @@ static void send_policy(void)
 	struct proto_done done;
 
 	spec_issuer(&issuer, "Issuing");
-	p = ra_policy(&issuer, SIGNER_RA_PURPOSES);
+	p = ra_policy(&issuer, SIGNER_RA_PURPOSES | NEXT);
+	p.next_ca = bytes_of(NEXT_CA, 32);
 	proto_policy_pack(&body, 2, &item, 1);
 	reply = run_ask(&run, &run.supervisor, PROTO_POLICY, buf_bytes(&body));
 	ck_assert_int_eq(
@@ -398,6 +439,28 @@ START_TEST(signer_signs_a_certrep)
 	run_sign(&run, "issuing", SIGNER_CERTREP, buf_bytes(&tbs), &m);
 	ck_assert_int_eq(m.rc, RC_DENIED);
 	run_sign(&run, "rsa", SIGNER_CERT, buf_bytes(&tbs), &m);
+	ck_assert_int_eq(m.rc, RC_DENIED);
+	run_sign(&run, "rsa", SIGNER_NEXT_CA, buf_bytes(&tbs), &m);
+	ck_assert_int_eq(m.rc, RC_DENIED);
+	buf_free(&tbs);
+}
+END_TEST
+
+START_TEST(signer_tells_of_the_next_ca_where_it_is_configured)
+{
+	struct buf tbs = BUF_INIT(4096);
+	struct proto_signature m;
+	struct spec s;
+
+	next_ca(&s);
+	put(&tbs, &s);
+	run_sign(&run, "rsa", SIGNER_NEXT_CA, buf_bytes(&tbs), &m);
+	ck_assert_msg(m.rc == RC_OK, "%s", m.why.text);
+	ck_assert(run_verifies(
+	        run_spki(&run, "rsa"), buf_bytes(&tbs), m.signature));
+	run_sign(&run, "rsa", SIGNER_CERTREP, buf_bytes(&tbs), &m);
+	ck_assert_int_eq(m.rc, RC_DENIED);
+	run_sign(&run, "issuing", SIGNER_NEXT_CA, buf_bytes(&tbs), &m);
 	ck_assert_int_eq(m.rc, RC_DENIED);
 	buf_free(&tbs);
 }
@@ -560,7 +623,8 @@ TCase *test_tbs_certrep(void)
 {
 	TCase *c = tcase_create("tbs_certrep");
 
-	tcase_add_test(c, next_ca_is_told_where_the_policy_has_one);
+	tcase_add_loop_test(c, next_ca_row_is_judged, 0,
+	        sizeof(next_rows) / sizeof(*next_rows));
 	tcase_add_loop_test(
 	        c, certrep_row_is_judged, 0, sizeof(rows) / sizeof(*rows));
 	tcase_add_test(c, certrep_that_is_cut_short_is_refused);
@@ -577,6 +641,7 @@ static TCase *signer_ra(const char *name, bool in_token)
 		tcase_add_checked_fixture(c, run_token_open, run_token_close);
 	tcase_add_checked_fixture(c, open_run, close_run);
 	tcase_add_test(c, signer_signs_a_certrep);
+	tcase_add_test(c, signer_tells_of_the_next_ca_where_it_is_configured);
 	tcase_add_test(c, signer_unwraps_content_keys);
 	tcase_add_loop_test(
 	        c, signer_does_not_tell_wrong_padding, 0, in_token ? 1 : 8);
