@@ -185,6 +185,8 @@ static const char *credential_text(enum credential_kind kind)
 		return "own certificate";
 	case CREDENTIAL_FOREIGN:
 		return "foreign certificate";
+	case CREDENTIAL_SHARED:
+		return "shared challenge";
 	}
 	return "?";
 }

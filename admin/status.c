@@ -193,7 +193,7 @@ static json_t *describe_warnings(
 {
 	uint64_t open = metric_total(a->o.metrics, METRIC_APPROVALS_OPEN);
 	struct warnings w = { json_array(), false };
-	char folder[PATH_MAX_BYTES];
+	char folder[PATH_MAX_BYTES], text[CONF_WARNING_BYTES];
 
 	if (w.list == NULL)
 		return NULL;
@@ -217,6 +217,8 @@ static json_t *describe_warnings(
 	if (root_key_is_here(a->o.conf, folder, sizeof(folder)))
 		warn(&w, "the root key is on this machine: move %s offline",
 		        folder);
+	for (size_t i = 0; conf_warning(a->o.conf, i, text); i++)
+		warn(&w, "%s", text);
 	warn_of_authorities(a, &w);
 	warn_of_crls(a, &w);
 	warn_of_code(a, &w);

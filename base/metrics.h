@@ -23,6 +23,9 @@ enum metric {
 	METRIC_SCEP_RENEWED,     /* counter */
 	METRIC_SCEP_RETRIED,     /* counter */
 	METRIC_SCEP_REFUSED,     /* counter */
+	METRIC_SHARED_ENROLLED,  /* counter: by SCEP's shared challenge */
+	METRIC_SHARED_REFUSED,   /* counter: though it was right */
+	METRIC_SHARED_WRONG,     /* counter: neither it nor a token */
 	METRIC_OCSP_CACHED,      /* counter: answers out of the cache */
 	METRIC_OCSP_SIGNED,      /* counter: answers signed anew */
 	METRIC_OCSP_REFUSED,     /* counter: error responses */

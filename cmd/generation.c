@@ -319,7 +319,7 @@ static enum rc load(struct generation *g, struct why *why)
 		if (g->bundle_fd < 0)
 			rc = why_set(why, RC_IO, "memfd_create failed");
 	}
-	buf_free(&bundle);
+	buf_wipe(&bundle); /* secrets are in it */
 	free(e);
 	return rc;
 }
@@ -420,6 +420,14 @@ static void warn_of_connections(const struct generation *g)
 		        NULL);
 }
 
+static void warn_of_configuration(const struct generation *g)
+{
+	char text[CONF_WARNING_BYTES];
+
+	for (size_t i = 0; conf_warning(g->conf, i, text); i++)
+		log_event(LOG_WARN, "config.warning", "why", text, NULL);
+}
+
 enum rc generation_new(struct generation **out, struct supervisor *s,
         const struct generation *before, bool reread)
 {
@@ -465,6 +473,7 @@ enum rc generation_new(struct generation **out, struct supervisor *s,
 	}
 	log_listeners(g);
 	warn_of_connections(g);
+	warn_of_configuration(g);
 	processes_init(g);
 	s->last_number = g->number;
 	*out = g;

@@ -21,13 +21,22 @@ static const char usage[] =
         "\n"
         "  -c, --config FILE    run by this configuration (" CONF_DEFAULT ")\n"
         "      --check-config FILE\n"
-        "                       report every error in it and exit\n"
+        "                       report every error in it, and what it had\n"
+        "                       better not allow, and exit\n"
         "      --version\n"
         "\n"
         "micad stays in the foreground and logs to standard error. SIGTERM "
         "ends\n"
         "it when what is in flight is done; SIGHUP reads the configuration "
         "again.\n";
+
+static void print_warnings(const char *path, const struct conf *c)
+{
+	char text[CONF_WARNING_BYTES];
+
+	for (size_t i = 0; conf_warning(c, i, text); i++)
+		fprintf(stderr, "%s: warning: %s\n", path, text);
+}
 
 static int check_config(const char *path)
 {
@@ -57,8 +66,10 @@ static int check_config(const char *path)
 	if (rc != RC_OK && e->n == 0)
 		fprintf(stderr, "%s: %s\n", path,
 		        why.text[0] != '\0' ? why.text : rc_info(rc)->text);
-	if (rc == RC_OK)
+	if (rc == RC_OK) {
+		print_warnings(path, c);
 		printf("%s: good\n", path);
+	}
 	conf_free(c);
 	free(e);
 	return rc == RC_OK ? 0 : 1;

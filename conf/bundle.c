@@ -124,7 +124,7 @@ enum rc conf_load_bundle(
 {
 	struct unpack u = unpack_of(bundle);
 	struct bundle b;
-	struct load_source source = { bundle_read, bundle_id, &b };
+	struct load_source source = { bundle_read, bundle_read, bundle_id, &b };
 	char path[BUNDLE_PATH_MAX];
 	struct bytes yaml;
 	struct load *l;

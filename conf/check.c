@@ -417,6 +417,28 @@ static void check_ra_key(
 		        whose);
 }
 
+/* One secret for all devices: it stands in the configuration by its name, and
+ * nowhere by chance. */
+static void check_challenge(
+        struct load *l, const struct conf_label *label, const struct node *n)
+{
+	bool on = (label->legacy & CONF_LEGACY_SHARED_CHALLENGE) != 0;
+	const struct node *challenge = node_get(n, "challenge");
+
+	if (on && node_get(challenge, "file") == NULL)
+		node_error(l->errors, node_get(n, "legacy"),
+		        "shared_challenge needs challenge.file, which has it");
+	if (!on && challenge != NULL)
+		node_error(l->errors, challenge,
+		        "does nothing here: legacy has no shared_challenge");
+	if (on && label->label != NULL &&
+	        strlen(label->label) > CONF_CHALLENGE_LABEL_MAX)
+		node_error(l->errors, node_get(n, "label"),
+		        "is over %d characters, and legacy has "
+		        "shared_challenge",
+		        CONF_CHALLENGE_LABEL_MAX);
+}
+
 static void check_scep(struct load *l)
 {
 	for (size_t i = 0; i < l->conf.n_authorities; i++)
@@ -426,6 +448,8 @@ static void check_scep(struct load *l)
 	for (size_t i = 0; i < l->conf.n_scep; i++) {
 		const struct conf_authority *a = l->conf.scep[i].authority;
 
+		check_challenge(
+		        l, &l->conf.scep[i], entry(l, "enroll", "scep", i));
 		if (a != NULL && a->ra_key == NULL)
 			node_error(l->errors,
 			        node_get(entry(l, "enroll", "scep", i),

@@ -19,7 +19,8 @@
 #define CONF_NAME_MAX 64                /* [A-Za-z0-9._-]+ */
 
 /* A file the configuration names, read while it was loaded. Secrets are not
- * read: keys are the signer's to open. Every relative path is below the
+ * read: keys are the signer's to open. Shared challenges alone are, for workers
+ * hold against them what devices send. Every relative path is below the
  * configuration's folder: the files here, store.path, keys_dir and
  * admin_socket (the last three have it in front). */
 struct conf_file {
@@ -195,7 +196,15 @@ enum conf_allow { /* enroll.est[].allow, enroll.scep[].allow: a bit set */
 enum conf_legacy {                 /* enroll.scep[].legacy: a bit set */
 	CONF_LEGACY_SHA1 = 1 << 0, /* digests of requests */
 	CONF_LEGACY_DES3 = 1 << 1, /* content encryption */
+	/* What enrols any device that never had a certificate. */
+	CONF_LEGACY_SHARED_CHALLENGE = 1 << 2,
 };
+/* Of a shared challenge: shorter ones are guessed, longer ones fit into no
+ * challengePassword that clients send. */
+#define CONF_CHALLENGE_MIN_BYTES 16
+#define CONF_CHALLENGE_MAX_BYTES 128
+/* Of its label, which is in the name that its devices are bound to. */
+#define CONF_CHALLENGE_LABEL_MAX 48
 enum conf_approve { CONF_APPROVE_AUTO, CONF_APPROVE_MANUAL };
 struct conf_label {        /* enroll.est[], enroll.scep[] */
 	const char *label; /* "" is the path without a label */
@@ -204,8 +213,12 @@ struct conf_label {        /* enroll.est[], enroll.scep[] */
 	uint32_t allow;
 	const struct conf_anchor **anchors; /* with idevid: who may vouch */
 	size_t n_anchors;
-	uint32_t legacy; /* enroll.scep[] alone */
 	enum conf_approve approve;
+	/* enroll.scep[] alone */
+	uint32_t legacy;
+	struct conf_file challenge; /* one line, without its end; a secret */
+	const char *challenge_identity; /* subject attribute of the request
+					 * that is the device id then: CN */
 };
 
 struct conf_listen {
@@ -325,6 +338,11 @@ MUST_CHECK enum rc conf_bundle(
         const char *path, struct buf *out, struct conf_errors *errors);
 MUST_CHECK enum rc conf_load_bundle(
         struct conf **out, struct bytes bundle, struct conf_errors *errors);
+
+/* What the configuration allows and its operator should be told for as long as
+ * it does; i from 0. False: there is no more. */
+#define CONF_WARNING_BYTES 256
+bool conf_warning(const struct conf *c, size_t i, char out[CONF_WARNING_BYTES]);
 
 const struct conf_authority *conf_authority(
         const struct conf *c, const char *name); /* NULL: there is none */

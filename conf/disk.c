@@ -35,15 +35,36 @@ bool source_system_id(void *ctx, bool is_group, const char *name, uint32_t *id)
 	return user_found != NULL;
 }
 
-static enum rc read_open(int fd, struct buf *out, struct why *why)
+/* A secret is nobody's but the daemon's own, as it is when it is read again on
+ * SIGHUP: as root it has no leave left to read others' files. */
+static enum rc check_secret(const struct stat *st, struct why *why)
+{
+	if ((st->st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		return why_set(why, RC_PERMISSION,
+		        "mode %04o is open to others: chmod 600",
+		        (unsigned)(st->st_mode & 07777));
+	if (st->st_uid != geteuid())
+		return why_set(why, RC_PERMISSION,
+		        "owned by uid %lu, must be %lu, who starts micad",
+		        (unsigned long)st->st_uid, (unsigned long)geteuid());
+	return RC_OK;
+}
+
+static enum rc check_kind(int fd, bool secret, struct why *why)
 {
 	struct stat st;
-	ssize_t n;
 
 	if (fstat(fd, &st) != 0)
 		return why_set(why, RC_IO, "%s", strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return why_set(why, RC_IO, "not a regular file");
+	return secret ? check_secret(&st, why) : RC_OK;
+}
+
+static enum rc read_open(int fd, struct buf *out, struct why *why)
+{
+	ssize_t n;
+
 	do {
 		uint8_t *p = buf_room(out, READ_BYTES);
 
@@ -58,26 +79,39 @@ static enum rc read_open(int fd, struct buf *out, struct why *why)
 	return RC_OK;
 }
 
+struct place {
+	int folder;
+	const char *path;
+	bool secret;
+	size_t max;
+};
+
 /* buf_room() asks for a whole step, so the cap given is a step more. */
-static enum rc read_file(int folder, const char *path, size_t max,
-        struct buf *out, struct why *why)
+static enum rc read_file(
+        const struct place *at, struct buf *out, struct why *why)
 {
-	struct buf b = BUF_INIT(max + READ_BYTES);
+	struct buf b = BUF_INIT(at->max + READ_BYTES);
 	enum rc rc;
 	/* A FIFO must not hold us up before it is refused. */
-	int fd = openat(folder, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = openat(at->folder, at->path,
+	        O_RDONLY | O_CLOEXEC | O_NONBLOCK |
+	                (at->secret ? O_NOFOLLOW : 0));
 
 	if (fd < 0)
-		return why_set(why, RC_IO, "%s", strerror(errno));
-	rc = read_open(fd, &b, why);
+		return why_set(why, RC_IO, "%s",
+		        at->secret && errno == ELOOP ? "is a symbolic link"
+		                                     : strerror(errno));
+	rc = check_kind(fd, at->secret, why);
+	if (rc == RC_OK)
+		rc = read_open(fd, &b, why);
 	(void)close(fd);
 	if (rc == RC_OK && b.failed == RC_NOMEM)
 		rc = why_set(why, RC_NOMEM, "out of memory");
-	else if (rc == RC_OK && (b.failed != RC_OK || b.n > max))
-		rc = why_set(why, RC_TOOBIG, "larger than %zu bytes", max);
+	else if (rc == RC_OK && (b.failed != RC_OK || b.n > at->max))
+		rc = why_set(why, RC_TOOBIG, "larger than %zu bytes", at->max);
 	if (rc == RC_OK)
 		buf_add(out, buf_bytes(&b));
-	buf_free(&b);
+	buf_wipe(&b);
 	return rc == RC_OK ? out->failed : rc;
 }
 
@@ -90,7 +124,19 @@ static enum rc disk_read(
 {
 	const struct disk *d = ctx;
 
-	return read_file(d->folder, path, CONF_REFER_MAX_BYTES, out, why);
+	return read_file(
+	        &(struct place){ d->folder, path, false, CONF_REFER_MAX_BYTES },
+	        out, why);
+}
+
+static enum rc disk_read_secret(
+        void *ctx, const char *path, struct buf *out, struct why *why)
+{
+	const struct disk *d = ctx;
+
+	return read_file(
+	        &(struct place){ d->folder, path, true, CONF_REFER_MAX_BYTES },
+	        out, why);
 }
 
 static enum rc whole_file(
@@ -119,14 +165,17 @@ enum rc source_load_disk(struct load **out, const char *path, struct buf *yaml,
         struct conf_errors *errors)
 {
 	struct disk disk = { -1 };
-	struct load_source source = { disk_read, source_system_id, &disk };
+	struct load_source source = { disk_read, disk_read_secret,
+		source_system_id, &disk };
 	struct why why = WHY_NONE;
 	enum rc rc;
 
 	*out = NULL;
 	errors->n = 0;
 	errors->more = false;
-	rc = read_file(AT_FDCWD, path, CONF_FILE_MAX_BYTES, yaml, &why);
+	rc = read_file(
+	        &(struct place){ AT_FDCWD, path, false, CONF_FILE_MAX_BYTES },
+	        yaml, &why);
 	if (rc == RC_OK)
 		rc = open_folder(&disk.folder, path, &why);
 	if (rc != RC_OK)

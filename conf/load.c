@@ -6,41 +6,73 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool load_read(struct load *l, const struct node *n, const char *path,
-        struct bytes *content)
+/* Read as something else before, a secret's mode was not looked at. */
+static struct load_file *find_file(
+        struct load *l, const char *path, bool secret)
 {
-	struct why why = WHY_NONE;
-	struct load_file *file;
-	struct load_file **end = &l->files;
-	struct buf b = BUF_INIT(CONF_REFER_MAX_BYTES);
-	enum rc rc;
+	for (struct load_file *f = l->files; f != NULL; f = f->next) {
+		bool same = strcmp(f->path, path) == 0;
 
-	for (; *end != NULL; end = &(*end)->next) {
-		if (strcmp((*end)->path, path) == 0) {
-			*content = (*end)->content;
-			return true;
-		}
+		if (same && (f->secret || !secret))
+			return f;
 	}
-	rc = l->source->read(l->source->ctx, path, &b, &why);
+	return NULL;
+}
+
+static struct load_file *keep_file(
+        struct load *l, const char *path, struct bytes content, bool secret)
+{
+	struct load_file *file = arena_alloc(&l->arena, sizeof(*file));
+	struct load_file **end = &l->files;
+	const char *copy = arena_copy(&l->arena, content);
+
+	while (*end != NULL)
+		end = &(*end)->next;
+	if (file == NULL || copy == NULL)
+		return NULL;
+	*file = (struct load_file){ NULL, path, bytes_of(copy, content.n),
+		secret };
+	return *end = file;
+}
+
+static bool read_once(struct load *l, const struct node *n, const char *path,
+        bool secret, struct bytes *content)
+{
+	struct load_file *file = find_file(l, path, secret);
+	const struct load_source *from = l->source;
+	struct why why = WHY_NONE;
+	struct buf b = BUF_INIT(CONF_REFER_MAX_BYTES);
+	enum rc rc = RC_OK;
+
+	if (file == NULL)
+		rc = (secret ? from->secret : from->read)(
+		        from->ctx, path, &b, &why);
 	if (rc == RC_OK && l->refer_bytes + b.n > LOAD_REFER_TOTAL_MAX_BYTES)
 		rc = why_set(&why, RC_TOOBIG,
 		        "all files named together are over 16 MiB");
-	if (rc != RC_OK) {
+	if (rc != RC_OK)
 		node_error(l->errors, n, "cannot read the file \"%.80s\": %s",
 		        path,
 		        why.text[0] != '\0' ? why.text : rc_info(rc)->text);
-		buf_free(&b);
-		return false;
-	}
-	l->refer_bytes += b.n;
-	file = arena_alloc(&l->arena, sizeof(*file));
-	if (file != NULL) {
-		*content = bytes_of(arena_copy(&l->arena, buf_bytes(&b)), b.n);
-		*file = (struct load_file){ NULL, path, *content };
-		*end = file;
-	}
-	buf_free(&b);
-	return !l->arena.failed;
+	else if (file == NULL)
+		file = keep_file(l, path, buf_bytes(&b), secret);
+	l->refer_bytes += rc == RC_OK ? b.n : 0;
+	if (file != NULL)
+		*content = file->content;
+	buf_wipe(&b);
+	return file != NULL;
+}
+
+bool load_read(struct load *l, const struct node *n, const char *path,
+        struct bytes *content)
+{
+	return read_once(l, n, path, false, content);
+}
+
+bool load_read_secret(struct load *l, const struct node *n, const char *path,
+        struct bytes *content)
+{
+	return read_once(l, n, path, true, content);
 }
 
 bool load_id(struct load *l, bool is_group, const char *name, uint32_t *id)
@@ -123,6 +155,9 @@ void conf_free(struct conf *c)
 
 	if (l == NULL)
 		return;
+	for (struct load_file *f = l->files; f != NULL; f = f->next)
+		if (f->secret)
+			bytes_wipe((void *)f->content.p, f->content.n);
 	arena_free(&l->arena);
 	free(l);
 }
@@ -130,7 +165,7 @@ void conf_free(struct conf *c)
 enum rc conf_load(struct conf **out, const char *path, struct bytes yaml,
         conf_read_fn *read, void *ctx, struct conf_errors *errors)
 {
-	struct load_source source = { read, source_system_id, ctx };
+	struct load_source source = { read, read, source_system_id, ctx };
 	struct load *l;
 	enum rc rc;
 

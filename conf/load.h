@@ -18,6 +18,7 @@ typedef bool load_id_fn(
  * bundle, which has both in it. */
 struct load_source {
 	conf_read_fn *read;
+	conf_read_fn *secret; /* refuses what others may read */
 	load_id_fn *id;
 	void *ctx;
 };
@@ -26,6 +27,7 @@ struct load_file {
 	struct load_file *next;
 	const char *path;
 	struct bytes content;
+	bool secret;
 };
 struct load_id {
 	struct load_id *next;
@@ -76,6 +78,9 @@ void load_check_grantee(struct load *l, const struct node *n);
 /* A file that the node names, read once; false (and a mistake) when it cannot
  * be had. */
 MUST_CHECK bool load_read(struct load *l, const struct node *n,
+        const char *path, struct bytes *content);
+/* The same of a secret, which is wiped at the end. */
+MUST_CHECK bool load_read_secret(struct load *l, const struct node *n,
         const char *path, struct bytes *content);
 /* The same for a user or group by name. */
 MUST_CHECK bool load_id(

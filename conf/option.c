@@ -106,6 +106,25 @@ static void on_file(struct load *l, const struct row *row, const struct node *n,
 		file->path = NULL;
 }
 
+static void on_secret(struct load *l, const struct row *row,
+        const struct node *n, uint8_t *base)
+{
+	struct conf_file *file = (void *)(base + row->at);
+	struct bytes *line = &file->content;
+
+	if (!load_read_secret(l, n, n->text, line))
+		return;
+	file->path = n->text;
+	if (line->n > 0 && line->p[line->n - 1] == '\n')
+		line->n--;
+	if (line->n < (size_t)row->min || line->n > (size_t)row->max ||
+	        !text_is_print(*line))
+		node_error(l->errors, n,
+		        "must name a file of one line of %d to %d printable "
+		        "characters",
+		        (int)row->min, (int)row->max);
+}
+
 static void on_label(struct load *l, const struct row *row,
         const struct node *n, uint8_t *base)
 {
@@ -417,6 +436,7 @@ static const struct {
 	[KIND_PKCS11] = { on_pkcs11, true },
 	[KIND_PIN] = { on_pin, true },
 	[KIND_FILE] = { on_file, true },
+	[KIND_SECRET] = { on_secret, true },
 	[KIND_LABEL] = { on_label, true },
 	[KIND_ADDRESS] = { on_address, true },
 	[KIND_OID] = { on_oid, true },

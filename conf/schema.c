@@ -66,6 +66,7 @@ static const struct word approves[] = {
 static const struct word legacies[] = {
 	{ "sha1", CONF_LEGACY_SHA1 },
 	{ "des3", CONF_LEGACY_DES3 },
+	{ "shared_challenge", CONF_LEGACY_SHARED_CHALLENGE },
 	{ NULL, 0 },
 };
 /* RFC 5280 section 4.2.1.3 without keyCertSign and cRLSign: a profile makes no

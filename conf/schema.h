@@ -13,6 +13,7 @@ enum kind {           /* how a value is written, and what it becomes */
 	KIND_PIN,     /* const char *, relative to process.keys, or a
 		       * credential's */
 	KIND_FILE,    /* struct conf_file, read */
+	KIND_SECRET,  /* the same of a secret: one line of min to max bytes */
 	KIND_LABEL,   /* const char *, a name or "" */
 	KIND_ADDRESS, /* const char *, or "" */
 	KIND_OID,     /* const char *, dotted */

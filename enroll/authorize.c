@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "ca/generations.h"
 #include "ca/grant_make.h"
+#include "enroll/challenge.h"
 #include "enroll/device.h"
 #include "enroll/renewal.h"
 #include "enroll/token.h"
@@ -300,6 +301,61 @@ static enum rc enroll_by_certificate(struct authorize *a)
 	return rc;
 }
 
+/* A certificate beside a token or a shared challenge decides nothing, but must
+ * not contradict it. One that nobody vouches for says nothing. */
+static enum rc certificate_agrees(struct authorize *a)
+{
+	struct trust_device device;
+	const char *id = device.id;
+	enum rc rc = RC_OK;
+
+	if (a->own)
+		id = a->cert.cert.device;
+	else if (a->n_chain == 0)
+		return RC_OK;
+	else
+		rc = vouch(a, &device);
+	if (rc == RC_NOMEM)
+		return rc;
+	if (rc == RC_OK && strcmp(id, a->device) != 0)
+		return why_set(&a->why, RC_DENIED,
+		        "%s and certificate are of different devices",
+		        a->shared ? "request" : "token");
+	a->why = WHY_NONE;
+	return RC_OK;
+}
+
+/* --- a shared challenge: who it is, the request says */
+static bool challenge_came(const struct authorize *a)
+{
+	if (a->poll_shared)
+		return challenge_is_on(a->label);
+	return a->basic != NULL &&
+	        challenge_is(
+	                a->z->digest, a->label, bytes_str(a->basic->secret));
+}
+
+static enum rc enroll_by_challenge(struct authorize *a)
+{
+	enum rc rc;
+
+	a->verified = true;
+	a->shared = true;
+	challenge_anchor(a->anchor, a->label);
+	(void)snprintf(a->credential_text, sizeof(a->credential_text),
+	        "shared challenge of %s", a->anchor);
+	a->credential.kind = CREDENTIAL_SHARED;
+	a->step = STEP_DEVICE;
+	rc = digest_sha256(
+	        a->z->digest, bytes_str(a->anchor), a->credential.hash);
+	if (rc == RC_OK)
+		rc = a->bring_csr(a, &a->why);
+	if (rc == RC_OK)
+		rc = challenge_device(
+		        a->device, a->label, csr_subject(a->csr), &a->why);
+	return rc == RC_OK ? certificate_agrees(a) : rc;
+}
+
 /* Ours, but no anchor of this label vouches for it: it has another use. */
 static enum rc own_elsewhere(struct authorize *a)
 {
@@ -313,6 +369,8 @@ static enum rc enroll(struct authorize *a)
 	uint32_t allow = a->label->allow;
 	enum rc rc = RC_NOCRED;
 
+	if (challenge_came(a))
+		return enroll_by_challenge(a);
 	if ((a->basic != NULL || a->poll_token != NULL) &&
 	        (allow & CONF_ALLOW_TOKEN) != 0) {
 		a->step = STEP_TOKEN;
@@ -347,29 +405,6 @@ static enum rc token_begin(struct authorize *a)
 	}
 	return read_begun(
 	        a, store_token_get(a->z->o.store, &a->token), STEP_TOKEN_READ);
-}
-
-/* A certificate beside the token decides nothing, but must not contradict it.
- * One that nobody vouches for says nothing. */
-static enum rc token_agrees(struct authorize *a)
-{
-	struct trust_device device;
-	const char *id = device.id;
-	enum rc rc = RC_OK;
-
-	if (a->own)
-		id = a->cert.cert.device;
-	else if (a->n_chain == 0)
-		return RC_OK;
-	else
-		rc = vouch(a, &device);
-	if (rc == RC_NOMEM)
-		return rc;
-	if (rc == RC_OK && strcmp(id, a->device) != 0)
-		return why_set(&a->why, RC_DENIED,
-		        "token and certificate are of different devices");
-	a->why = WHY_NONE;
-	return RC_OK;
 }
 
 /* A spent token goes on: T1 alone knows whether this is the retry of the very
@@ -424,7 +459,7 @@ static enum rc token_read(struct authorize *a)
 		        "the token is for another authority or profile");
 	rc = token_standing(token, clock_now_us(), &a->why);
 	if (rc == RC_OK)
-		rc = token_agrees(a);
+		rc = certificate_agrees(a);
 	a->step = STEP_DEVICE;
 	return rc;
 }
@@ -454,7 +489,7 @@ static enum rc record_read(struct authorize *a)
 		return a->read_rc;
 	if (device->state != DEVICE_ACTIVE)
 		return why_set(&a->why, RC_DENIED, "the device is suspended");
-	if (a->credential.kind == CREDENTIAL_FOREIGN &&
+	if ((a->credential.kind == CREDENTIAL_FOREIGN || a->shared) &&
 	        strcmp(device->anchor, a->anchor) != 0)
 		return why_set(&a->why, RC_DENIED,
 		        device->anchor[0] == '\0'
@@ -568,10 +603,11 @@ static enum rc request_judge(struct authorize *a)
 {
 	bool renewal = a->label != NULL && a->message == MESSAGE_RENEW;
 	uint8_t spki_hash[STORE_HASH_BYTES];
-	enum rc rc;
+	enum rc rc = RC_OK;
 
 	a->step = STEP_DONE;
-	rc = a->bring_csr(a, &a->why);
+	if (a->csr == NULL)
+		rc = a->bring_csr(a, &a->why);
 	if (rc == RC_OK)
 		rc = digest_sha256(
 		        a->z->digest, csr_spki(a->csr)->der, spki_hash);
@@ -616,6 +652,7 @@ static enum rc start(struct authorizer *z, struct authorize *a, enum step step)
 	a->csr = NULL;
 	a->grant = NULL;
 	a->verified = false;
+	a->shared = false;
 	a->own = false;
 	a->generation = 0;
 	a->device[0] = '\0';

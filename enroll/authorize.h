@@ -9,6 +9,8 @@
  *   our own certificate      renew, where the label allows `renewal`; enrol as
  *                            a foreign one would, if the label's anchors have
  *                            our CA among them
+ *   a shared challenge       enrol for the first time, where the label's legacy
+ *                            has it (enroll/challenge.h)
  * With a token and a certificate, the token decides on enrolling and the
  * certificate on renewing, and both must name the same device. */
 #ifndef MICA_ENROLL_AUTHORIZE_H
@@ -63,6 +65,7 @@ struct authorize {
 	 * token that it came with, which a poll does not bring again. */
 	bool poll;
 	const uint8_t *poll_token;
+	bool poll_shared; /* it came with the label's shared challenge */
 
 	/* in: an operator's */
 	const struct conf_authority *authority;
@@ -85,6 +88,7 @@ struct authorize {
 	struct csr *csr;
 	struct grant *grant; /* RC_OK: the caller's */
 	bool verified; /* the credential is good: the clause may be told */
+	bool shared;   /* it is the label's shared challenge */
 	char device[STORE_DEVICE_ID_MAX + 1]; /* "" until known */
 
 	/* authorize.c's */
@@ -98,7 +102,7 @@ struct authorize {
 	struct cert leaf;
 	struct store_credential credential;
 	char anchor[STORE_NAME_MAX + 1];
-	char credential_text[STORE_NAME_MAX + 16];
+	char credential_text[STORE_NAME_MAX + 32];
 	struct store_fetch cert;
 	struct store_token_get token;
 	struct store_device_get record;

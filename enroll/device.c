@@ -1,7 +1,7 @@
 #include "enroll/device.h"
 
 #include "base/text.h"
-#include "storage/store.h"
+#include "der/name.h"
 
 #include <string.h>
 
@@ -34,4 +34,33 @@ enum rc device_id_check(struct bytes id, struct why *why)
 		return why_set(
 		        why, RC_MALFORMED, "the device id ends in a space");
 	return RC_OK;
+}
+
+enum rc device_id_read(char out[STORE_DEVICE_ID_MAX + 1],
+        const struct device_name *from, struct why *why)
+{
+	struct buf text = BUF_INIT(NAME_MAX_BYTES);
+	struct name_attr attr;
+	enum rc rc = name_check(from->name, why);
+
+	if (rc != RC_OK)
+		return why_prefix(
+		        why, RC_DENIED, "subject of the %s", from->of);
+	if (name_count(from->name, from->oid) != 1 ||
+	        !name_get(from->name, from->oid, 0, &attr))
+		return why_set(why, RC_DENIED,
+		        "the %s's subject does not have %s exactly once",
+		        from->of, from->attribute);
+	rc = name_attr_text(&text, &attr);
+	if (rc == RC_OK)
+		rc = device_id_check(buf_bytes(&text), why);
+	if (rc == RC_OK) {
+		memcpy(out, text.p, text.n);
+		out[text.n] = '\0';
+	} else if (rc != RC_NOMEM) {
+		rc = why_prefix(why, RC_DENIED, "%s of the %s", from->attribute,
+		        from->of);
+	}
+	buf_free(&text);
+	return rc;
 }

@@ -34,8 +34,8 @@ void scep_refused(const struct scep *s, const struct http_req *req,
 	        r->verified ? r->why->text : info->text, reference);
 	log_event(LOG_NOTICE, "scep.refused", "reference", reference, "result",
 	        info->name, "why", r->why->text, "device",
-	        r->device[0] == '\0' ? NULL : r->device, "peer",
-	        net_addr_text(from, http_req_addr(req)), NULL);
+	        r->device[0] == '\0' ? NULL : r->device, "label", r->label,
+	        "peer", net_addr_text(from, http_req_addr(req)), NULL);
 	metric_add(s->o.metrics, METRIC_SCEP_REFUSED, 1);
 }
 
@@ -238,7 +238,8 @@ static void refuse_without_ra(const struct scep *s, struct http_req *req)
 	why_set(&why, RC_UNAVAILABLE,
 	        "the registration authority has no certificate yet");
 	scep_refuse_plain(s, req,
-	        &(struct scep_refusal){ RC_UNAVAILABLE, &why, "", false });
+	        &(struct scep_refusal){
+	                RC_UNAVAILABLE, &why, "", false, NULL });
 }
 
 static void answer_certs(
@@ -271,7 +272,8 @@ static void operate(struct scep *s, struct http_req *req,
 	} else if (!limit_take(s->o.limit, http_req_addr(req), 1)) {
 		why_set(&why, RC_BUSY, "over the rate of one address");
 		scep_refuse_plain(s, req,
-		        &(struct scep_refusal){ RC_BUSY, &why, "", false });
+		        &(struct scep_refusal){
+		                RC_BUSY, &why, "", false, label->conf->label });
 	} else {
 		scep_exchange(s, req, label, message);
 	}
@@ -295,8 +297,9 @@ static void operate_by_get(
 		operate(s, req, label, buf_bytes(&der));
 	} else {
 		why_set(&why, rc, "message is missing or no base64");
-		scep_refuse_plain(
-		        s, req, &(struct scep_refusal){ rc, &why, "", false });
+		scep_refuse_plain(s, req,
+		        &(struct scep_refusal){
+		                rc, &why, "", false, label->conf->label });
 	}
 	buf_free(&text);
 	buf_free(&der);

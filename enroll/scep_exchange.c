@@ -12,6 +12,7 @@
 #include "ca/certs_only.h"
 #include "ca/csr.h"
 #include "ca/tbs_check.h"
+#include "enroll/challenge.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +64,8 @@ static void exchange_free(struct exchange *x)
 static void refuse_plain(struct exchange *x, enum rc rc, const struct why *why)
 {
 	scep_refuse_plain(x->scep, x->req,
-	        &(struct scep_refusal){ rc, why, x->a.device, x->a.verified });
+	        &(struct scep_refusal){ rc, why, x->a.device, x->a.verified,
+	                x->label->conf->label });
 	exchange_free(x);
 }
 
@@ -132,8 +134,11 @@ static void fail(struct exchange *x, enum rc rc, const struct why *why)
 		return;
 	}
 	scep_refused(x->scep, x->req,
-	        &(struct scep_refusal){ rc, why, x->a.device, x->a.verified },
+	        &(struct scep_refusal){ rc, why, x->a.device, x->a.verified,
+	                x->label->conf->label },
 	        x->fail_text);
+	if (x->a.shared)
+		metric_add(x->scep->o.metrics, METRIC_SHARED_REFUSED, 1);
 	x->reply.status = SCEP_FAILURE;
 	x->reply.fail = info->scep_fail_info;
 	x->reply.fail_text = x->fail_text;
@@ -188,11 +193,12 @@ static void log_issued(const struct exchange *x, const struct issued *result)
 		metric_add(m, METRIC_SCEP_RENEWED, 1);
 	} else {
 		metric_add(m, METRIC_SCEP_ENROLLED, 1);
+		metric_add(m, METRIC_SHARED_ENROLLED, x->a.shared);
 	}
 	hex_encode(&serial, BYTES_ARRAY(result->key.serial));
 	log_event(LOG_INFO, event, "device", x->a.device, "serial",
-	        buf_cstr(&serial), "label", x->label->conf->label, "peer",
-	        x->from, NULL);
+	        buf_cstr(&serial), "label", x->label->conf->label, "credential",
+	        x->a.shared ? "shared challenge" : NULL, "peer", x->from, NULL);
 	buf_free(&serial);
 }
 
@@ -219,7 +225,9 @@ static void on_issued(void *ctx, const struct issued *result)
 		return;
 	}
 	log_issued(x, result);
-	if (!result->retried)
+	/* Who shares his credential with others is no cause to trust him with
+	 * more. */
+	if (!result->retried && !x->a.shared)
 		limit_give(x->scep->o.limit, http_req_addr(x->req), 1);
 	succeed(x, result->der);
 }
@@ -228,6 +236,8 @@ static void on_authorized(struct authorize *a)
 {
 	struct exchange *x = a->ctx;
 
+	if (a->rc == RC_NOCRED && a->basic != NULL && challenge_is_on(a->label))
+		metric_add(x->scep->o.metrics, METRIC_SHARED_WRONG, 1);
 	if (a->rc != RC_OK)
 		fail(x, a->rc, &a->why);
 	else
@@ -351,6 +361,7 @@ static void polled(struct exchange *x, enum rc rc)
 	x->a.poll = true;
 	if (w->credential == CREDENTIAL_TOKEN)
 		x->a.poll_token = w->token;
+	x->a.poll_shared = w->credential == CREDENTIAL_SHARED;
 	authorize(x);
 }
 
@@ -567,7 +578,8 @@ void scep_exchange(struct scep *s, struct http_req *req,
 
 	if (x == NULL) {
 		scep_refuse_plain(s, req,
-		        &(struct scep_refusal){ RC_NOMEM, &why, "", false });
+		        &(struct scep_refusal){ RC_NOMEM, &why, "", false,
+		                label->conf->label });
 		return;
 	}
 	s->pending++;

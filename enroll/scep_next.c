@@ -52,8 +52,8 @@ static void refuse(struct next *n, enum rc rc, const struct why *why)
 	/* Nothing that the client did. */
 	if (rc_info(rc)->http_status != 503)
 		rc = RC_INTERNAL;
-	scep_refuse_plain(
-	        n->scep, n->req, &(struct scep_refusal){ rc, why, "", false });
+	scep_refuse_plain(n->scep, n->req,
+	        &(struct scep_refusal){ rc, why, "", false, NULL });
 	next_free(n);
 }
 
@@ -188,7 +188,7 @@ static void refuse_at_once(
 
 	why_set(&why, rc, "%s", text);
 	scep_refuse_plain(
-	        s, req, &(struct scep_refusal){ rc, &why, "", false });
+	        s, req, &(struct scep_refusal){ rc, &why, "", false, NULL });
 }
 
 void scep_answer_next(

@@ -53,6 +53,7 @@ struct scep_refusal {
 	const struct why *why;
 	const char *device; /* "" when not known */
 	bool verified;      /* the clause may be told */
+	const char *label;  /* NULL when not known */
 };
 #define SCEP_REFUSAL_TEXT_BYTES (WHY_MAX_BYTES + 32)
 /* Log and count it; text is what may be told. */

@@ -3,7 +3,6 @@
 #include "base/buf.h"
 #include "ca/cert.h"
 #include "ca/pem.h"
-#include "der/name.h"
 #include "der/oid.h"
 #include "der/reader.h"
 #include "enroll/device.h"
@@ -411,35 +410,17 @@ out:
 	return rc;
 }
 
-/* RFC 5280 says nothing against an attribute that comes twice; as an identity
- * it would be whichever a reader takes first. */
 static enum rc identity_read(struct trust_device *out,
         const struct anchor *anchor, struct bytes name, struct why *why)
 {
-	struct bytes oid = buf_bytes(&anchor->identity);
-	struct buf text = BUF_INIT(NAME_MAX_BYTES);
-	struct name_attr attr;
-	enum rc rc = name_check(name, why);
+	const struct device_name from = { .name = name,
+		.oid = buf_bytes(&anchor->identity),
+		.attribute = anchor->conf->identity,
+		.of = "certificate" };
+	enum rc rc = device_id_read(out->id, &from, why);
 
-	if (rc != RC_OK)
-		return why_prefix(why, RC_DENIED, "subject of the certificate");
-	if (name_count(name, oid) != 1 || !name_get(name, oid, 0, &attr))
-		return why_set(why, RC_DENIED,
-		        "the certificate's subject does not have %s exactly "
-		        "once",
-		        anchor->conf->identity);
-	rc = name_attr_text(&text, &attr);
 	if (rc == RC_OK)
-		rc = device_id_check(buf_bytes(&text), why);
-	if (rc == RC_OK) {
-		memcpy(out->id, text.p, text.n);
-		out->id[text.n] = '\0';
 		out->anchor = anchor->conf;
-	} else if (rc != RC_NOMEM) {
-		rc = why_prefix(why, RC_DENIED, "%s of the certificate",
-		        anchor->conf->identity);
-	}
-	buf_free(&text);
 	return rc;
 }
 

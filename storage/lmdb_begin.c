@@ -18,6 +18,8 @@ static const char *credential_name(enum credential_kind kind)
 		return "own";
 	case CREDENTIAL_FOREIGN:
 		return "foreign";
+	case CREDENTIAL_SHARED:
+		return "shared";
 	}
 	return "unknown";
 }
@@ -252,6 +254,29 @@ static enum rc check_token(struct begin *t)
 	return RC_OK;
 }
 
+/* Who knows what many know is nobody in particular: he may be a device that has
+ * no history, and never one that has. */
+static enum rc check_first(struct begin *t)
+{
+	struct key prefix = key_u64(t->device.number);
+	struct walk w;
+	bool any;
+
+	if (!t->has_device)
+		return RC_OK;
+	if (t->pending > 0)
+		return why_set(t->why, RC_BUSY,
+		        "another request of the device is in flight");
+	walk_open(&w, &t->b->v, TREE_DEVICE_CERT, key_bytes(&prefix));
+	any = walk_last(&w);
+	walk_close(&w);
+	if (any)
+		return why_set(t->why, RC_DENIED,
+		        "the device has had a certificate: a shared challenge "
+		        "is for the first one alone");
+	return RC_OK;
+}
+
 /* Step 5. */
 static enum rc begin_standing(struct begin *t)
 {
@@ -269,6 +294,8 @@ static enum rc begin_standing(struct begin *t)
 		        "compromised");
 	if (c->kind == CREDENTIAL_TOKEN)
 		return check_token(t);
+	if (c->kind == CREDENTIAL_SHARED)
+		return check_first(t);
 	if (c->kind == CREDENTIAL_OWN &&
 	        (!view_status(&t->b->v, &c->cert, &status) ||
 	                status.state != CERT_ISSUED))

@@ -173,7 +173,8 @@ static enum rc check_room(
         struct batch *b, const struct store_issue_begin *op, struct why *why)
 {
 	struct key prefix = key_u64(WAITING_PART_OPEN);
-	size_t all = 0, of_device = 0;
+	bool shared = op->credential.kind == CREDENTIAL_SHARED;
+	size_t all = 0, of_device = 0, of_label = 0;
 	struct store_waiting r;
 	struct walk w;
 
@@ -184,10 +185,19 @@ static enum rc check_room(
 			break;
 		}
 		all++;
+		if (shared != (r.credential == CREDENTIAL_SHARED))
+			continue;
 		if (op->device != NULL && strcmp(r.device, op->device) == 0)
 			of_device++;
+		if (strcmp(r.label, op->wait->label) == 0)
+			of_label++;
 	}
 	walk_close(&w);
+	if (shared && of_label >= STORE_WAITING_SHARED_MAX)
+		return why_set(why, RC_QUOTA,
+		        "%d requests by the label's shared challenge wait for "
+		        "an operator",
+		        STORE_WAITING_SHARED_MAX);
 	if (of_device >= STORE_WAITING_DEVICE_MAX)
 		return why_set(why, RC_QUOTA,
 		        "%d requests of the device wait for an operator",

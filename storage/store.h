@@ -127,6 +127,8 @@ enum credential_kind {
 				* issues, maybe; 0: that one */
 	CREDENTIAL_OWN,        /* cert: a certificate of ours */
 	CREDENTIAL_FOREIGN,    /* hash: SHA-256 of the certificate */
+	CREDENTIAL_SHARED,     /* a secret that many devices share; hash: which
+				* one it is, nothing of itself */
 };
 
 struct store_credential {
@@ -177,7 +179,9 @@ struct store_cert {
  *     anchor;
  *  5. device and presented credential are in good standing (RC_DENIED): token
  *     unspent (RC_SPENT), unexpired, of this device, authority and profile; own
- *     certificate ISSUED; the key of a foreign one not blocked;
+ *     certificate ISSUED; the key of a foreign one not blocked; for a shared
+ *     secret the device never had a certificate, in whatever state it is now,
+ *     and no other request of it is in flight (RC_BUSY);
  *  6. max_active (0: no limit): certificates of this device and profile that
  *     are ISSUED or HELD and unexpired, and its intents (RC_QUOTA). Whatever
  *     max_active says, a device has at most STORE_LIVE_MAX unexpired ones;
@@ -865,6 +869,9 @@ MUST_CHECK enum rc store_approval_list(
  * never comes again. Every step has an audit entry. */
 #define STORE_WAITING_MAX 1024     /* open ones */
 #define STORE_WAITING_DEVICE_MAX 4 /* open ones of a device */
+/* Open ones of a label by a shared secret, which leave room for the others; nor
+ * do they count as their device's, which anybody may name. */
+#define STORE_WAITING_SHARED_MAX 256
 #define STORE_REQUEST_MAX_BYTES 16384
 enum waiting_state {
 	WAITING_OPEN = 1, /* until expires_us */

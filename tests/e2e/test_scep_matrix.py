@@ -5,7 +5,8 @@ and changes nothing."""
 import os
 
 from harness import Skip, run, serial
-from test_scep import FAIL, UNLIMITED, Scep, der, issuer_and_serial, run_bytes
+from test_scep import FAIL, UNLIMITED, der, issuer_and_serial, run_bytes
+from test_scep_shared import SECRET, Shared
 
 ENROL, RENEW, POLL, CERT, CRL = "19", "17", "20", "21", "22"
 UNKNOWN = ("3", "18")  # CertRep, and what RFC 8894 has not
@@ -135,6 +136,41 @@ def own_with_token(x):
     x.give()
 
 
+def shared(x):
+    x.label, x.challenge = "shared", SECRET
+
+
+def shared_wrong(x):
+    x.label, x.challenge = "shared", SECRET[:-1] + "z"
+
+
+def shared_at_label_that_has_none(x):
+    x.challenge = SECRET
+
+
+def shared_for_who_has_a_token(x):
+    x.give()
+    shared(x)
+
+
+def shared_for_who_had_a_certificate(x):
+    shared(x)
+    got = x.post(ENROL, x.request())
+    assert got["status"] == "0", got
+    x.key, x.cert = x.c.self_signed(x.device + ".other")
+    x.request_key = x.key
+
+
+def shared_beside_own_of_other(x):
+    x.own(x.device + "-other")
+    shared(x)
+
+
+def token_where_one_is_shared(x):
+    x.give()
+    x.label = "shared"
+
+
 # Is a certificate issued: by PKCSReq, by RenewalReq?
 MATRIX = (
     (nothing, False, False),
@@ -153,6 +189,13 @@ MATRIX = (
     (own_of_other, False, False),
     (own_forged, False, False),
     (own_with_token, True, True),
+    (shared, True, False),
+    (shared_wrong, False, False),
+    (shared_at_label_that_has_none, False, False),
+    (shared_for_who_has_a_token, False, False),
+    (shared_for_who_had_a_certificate, False, False),
+    (shared_beside_own_of_other, False, False),
+    (token_where_one_is_shared, True, False),
 )
 
 
@@ -186,7 +229,7 @@ def asked_for(c, pem):
 def test_only_what_is_listed_is_issued(build):
     if not os.environ.get("MICA_TEST_CI"):
         raise Skip("runs under ./check --ci")
-    with Scep(build, UNLIMITED).up() as c:
+    with Shared(build, UNLIMITED).up() as c:
         _, _, known = c.enrol("known")
         asked, poll = asked_for(c, known["pem"])
         for prepare, by_enrol, by_renew in MATRIX:

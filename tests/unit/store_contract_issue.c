@@ -141,6 +141,46 @@ static void block(const char *text)
 	ck_assert_int_eq(HELP_DO(h, store_key_block, &op), RC_OK);
 }
 
+static void use_shared(struct help_issue *i)
+{
+	i->t1.credential.kind = CREDENTIAL_SHARED;
+	help_hash(i->t1.credential.hash, "scep/old");
+}
+
+START_TEST(shared_secret_is_for_a_devices_first_certificate)
+{
+	struct help_issue one, two;
+
+	contract_next(&one, "unit-1", "a");
+	use_shared(&one);
+	ck_assert_int_eq(help_t1(h, &one), RC_OK);
+	/* Not two at once, either. */
+	contract_next(&two, "unit-1", "b");
+	use_shared(&two);
+	ck_assert_int_eq(help_t1(h, &two), RC_BUSY);
+	ck_assert_int_eq(contract_abandon(&one.t1.key), RC_OK);
+	contract_next(&two, "unit-1", "b");
+	use_shared(&two);
+	ck_assert_int_eq(help_t1(h, &two), RC_OK);
+	ck_assert_int_eq(help_t2(h, &two), RC_OK);
+	contract_next(&one, "unit-1", "a");
+	use_shared(&one);
+	ck_assert_int_eq(help_t1(h, &one), RC_DENIED);
+	ck_assert_int_eq(help_revoke(h, &two.t1.key), RC_OK);
+	contract_next(&one, "unit-1", "a");
+	use_shared(&one);
+	ck_assert_int_eq(help_t1(h, &one), RC_DENIED);
+	/* The same one again is a retry, before that rule is asked. */
+	contract_next(&one, "unit-2", "c");
+	use_shared(&one);
+	ck_assert_int_eq(help_t1(h, &one), RC_OK);
+	ck_assert_int_eq(help_t2(h, &one), RC_OK);
+	contract_next(&two, "unit-2", "c");
+	use_shared(&two);
+	ck_assert_int_eq(help_t1(h, &two), RC_DUPLICATE);
+}
+END_TEST
+
 START_TEST(foreign_credential_of_a_blocked_key_is_refused)
 {
 	struct help_issue i, other;
@@ -549,6 +589,7 @@ void contract_issue(TCase *tc)
 	tcase_add_test(tc, refused_t1_leaves_no_trace);
 	tcase_add_test(tc, deadline_that_passed_issues_nothing);
 	tcase_add_test(tc, foreign_credential_of_a_blocked_key_is_refused);
+	tcase_add_test(tc, shared_secret_is_for_a_devices_first_certificate);
 	tcase_add_test(tc, retry_gets_the_stored_certificate);
 	tcase_add_test(tc, retry_while_the_first_is_in_flight_is_busy);
 	tcase_add_test(tc, retry_past_its_window_is_a_new_request);

@@ -346,6 +346,44 @@ START_TEST(so_many_wait_in_all)
 }
 END_TEST
 
+static enum rc ask_shared(const char *device, const char *text)
+{
+	struct ask a;
+
+	ask_make(&a, device, text, NULL);
+	a.i.t1.credential.kind = CREDENTIAL_SHARED;
+	return help_t1(h, &a.i);
+}
+
+/* Who knows a shared secret names whatever device he likes. */
+START_TEST(shared_secret_does_not_use_up_a_devices_places)
+{
+	char text[16];
+
+	add("a");
+	for (int i = 0; i < STORE_WAITING_DEVICE_MAX; i++) {
+		(void)snprintf(text, sizeof(text), "s%d", i);
+		ck_assert_int_eq(ask_shared("a", text), RC_WAITING);
+	}
+	ck_assert_int_eq(ask_shared("a", "more"), RC_QUOTA);
+	ck_assert_int_eq(ask("a", "one", NULL), RC_WAITING);
+}
+END_TEST
+
+START_TEST(shared_secret_does_not_use_up_all_places)
+{
+	char device[16];
+
+	for (int i = 0; i < STORE_WAITING_SHARED_MAX; i++) {
+		(void)snprintf(device, sizeof(device), "d%d", i);
+		ck_assert_int_eq(ask_shared(device, device), RC_WAITING);
+	}
+	ck_assert_int_eq(ask_shared("a", "one"), RC_QUOTA);
+	add("a");
+	ck_assert_int_eq(ask("a", "two", NULL), RC_WAITING);
+}
+END_TEST
+
 void contract_waiting(TCase *tc)
 {
 	tcase_add_test(tc, request_waits_is_approved_and_issued_once);
@@ -361,4 +399,6 @@ void contract_waiting(TCase *tc)
 	tcase_add_test(tc, poll_finds_the_newest_of_its_own);
 	tcase_add_test(tc, device_has_so_many_that_wait);
 	tcase_add_test(tc, so_many_wait_in_all);
+	tcase_add_test(tc, shared_secret_does_not_use_up_a_devices_places);
+	tcase_add_test(tc, shared_secret_does_not_use_up_all_places);
 }

@@ -139,7 +139,8 @@ static const char everything[] =
         "      allow: [idevid]\n"
         "      approve: manual\n"
         "      anchors: [acme]\n"
-        "      legacy: [des3]\n";
+        "      legacy: [des3, shared_challenge]\n"
+        "      challenge: { file: old.challenge, identity: serialNumber }\n";
 
 static void note_option(void *ctx, size_t option, const struct node *n)
 {
@@ -487,7 +488,11 @@ START_TEST(labels_land)
 	ck_assert_uint_eq(c->n_scep, 1);
 	ck_assert_str_eq(c->scep[0].label, "old");
 	ck_assert_uint_eq(c->scep[0].allow, CONF_ALLOW_IDEVID);
-	ck_assert_uint_eq(c->scep[0].legacy, CONF_LEGACY_DES3);
+	ck_assert_uint_eq(c->scep[0].legacy,
+	        CONF_LEGACY_DES3 | CONF_LEGACY_SHARED_CHALLENGE);
+	ck_assert(bytes_eq_str(
+	        c->scep[0].challenge.content, "content of old.challenge"));
+	ck_assert_str_eq(c->scep[0].challenge_identity, "serialNumber");
 	ck_assert_str_eq(c->scep[0].authority->ra_key->name, "ra");
 	ck_assert_int_eq(c->scep[0].authority->ra_validity_s, 3 * 86400);
 	conf_free(c);
@@ -609,7 +614,8 @@ static void folder_make(void)
 
 static void folder_remove(void)
 {
-	static const char *const names[] = { "a.pem", "mica.yaml", "fifo" };
+	static const char *const names[] = { "a.pem", "mica.yaml", "fifo",
+		"secret", "link" };
 	char path[256];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -667,6 +673,97 @@ START_TEST(disk_only_regular_files_are_read)
 	        "cannot read the file \"fifo\": not a regular file");
 	ck_assert_str_eq(errors.list[1].text,
 	        "cannot read the file \".\": not a regular file");
+}
+END_TEST
+
+#define WITH_SECRET                                                            \
+	"keys: { k: { file: k.key }, r: { file: r.key } }\n"                   \
+	"authorities: { a: { certificate: a.pem, key: k, ra: { key: r } } }\n" \
+	"profiles: { p: { subject: { CN: x } } }\n"                            \
+	"enroll: { scep: [ { authority: a, profile: p,\n"                      \
+	"  legacy: [shared_challenge], challenge: { file: %s } } ] }\n"
+
+static enum rc load_secret(struct conf **c, const char *name)
+{
+	char path[256], yaml[512];
+
+	(void)snprintf(yaml, sizeof(yaml), WITH_SECRET, name);
+	write_file("mica.yaml", yaml);
+	in_folder(path, sizeof(path), "mica.yaml");
+	return conf_load_file(c, path, &errors);
+}
+
+START_TEST(disk_secret_is_one_line_that_nobody_else_reads)
+{
+	static const struct {
+		const char *content;
+		mode_t mode;
+		const char *text; /* NULL: it loads */
+	} rows[] = {
+		{ "0123456789abcdef\n", 0600, NULL },
+		{ "0123456789abcdef", 0400, NULL },
+		{ "0123456789abcdef\n", 0640,
+		        "cannot read the file \"secret\": mode 0640 is open to "
+		        "others: chmod 600" },
+		{ "0123456789abcdef\n", 0604,
+		        "cannot read the file \"secret\": mode 0604 is open to "
+		        "others: chmod 600" },
+		{ "0123456789abcde\n", 0600,
+		        "must name a file of one line of 16 to 128 printable "
+		        "characters" },
+		{ "0123456789abcdef\n\n", 0600,
+		        "must name a file of one line of 16 to 128 printable "
+		        "characters" },
+	};
+	char path[256];
+	struct conf *c;
+
+	in_folder(path, sizeof(path), "secret");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)unlink(path);
+		write_file("secret", rows[i].content);
+		ck_assert_int_eq(chmod(path, rows[i].mode), 0);
+		ck_assert_int_eq(load_secret(&c, "secret"),
+		        rows[i].text == NULL ? RC_OK : RC_CONFIG);
+		if (rows[i].text != NULL)
+			ck_assert_str_eq(errors.list[0].text, rows[i].text);
+		else
+			ck_assert(bytes_eq_str(c->scep[0].challenge.content,
+			        "0123456789abcdef"));
+		conf_free(c);
+	}
+}
+END_TEST
+
+START_TEST(disk_secret_is_no_symbolic_link)
+{
+	char path[256], link[256];
+	struct conf *c;
+
+	in_folder(path, sizeof(path), "secret");
+	write_file("secret", "0123456789abcdef\n");
+	ck_assert_int_eq(chmod(path, 0600), 0);
+	ck_assert_int_eq(
+	        symlink(path, in_folder(link, sizeof(link), "link")), 0);
+	ck_assert_int_eq(load_secret(&c, "link"), RC_CONFIG);
+	ck_assert_str_eq(errors.list[0].text,
+	        "cannot read the file \"link\": is a symbolic link");
+}
+END_TEST
+
+START_TEST(warning_is_there_while_the_challenge_is_shared)
+{
+	char text[CONF_WARNING_BYTES];
+	struct conf *c = load(everything);
+
+	ck_assert(conf_warning(c, 0, text));
+	ck_assert_ptr_nonnull(strstr(text, "\"old\""));
+	ck_assert_ptr_nonnull(strstr(text, "once an operator approves"));
+	ck_assert(!conf_warning(c, 1, text));
+	conf_free(c);
+	c = load(MINIMAL);
+	ck_assert(!conf_warning(c, 0, text));
+	conf_free(c);
 }
 END_TEST
 
@@ -759,6 +856,9 @@ void test_conf_load(Suite *suite)
 	tcase_add_test(disk,
 	        disk_a_missing_configuration_is_an_error_of_the_whole_file);
 	tcase_add_test(disk, disk_only_regular_files_are_read);
+	tcase_add_test(disk, disk_secret_is_one_line_that_nobody_else_reads);
+	tcase_add_test(disk, disk_secret_is_no_symbolic_link);
+	tcase_add_test(disk, warning_is_there_while_the_challenge_is_shared);
 	tcase_add_test(disk, bundle_needs_no_file_any_more);
 	tcase_add_test(disk, bundle_cut_or_lengthened_is_refused);
 	tcase_add_test(disk, bundle_of_a_wrong_configuration_is_not_made);

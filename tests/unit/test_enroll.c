@@ -13,6 +13,7 @@ int main(void)
 	log_open("test", LOG_ERROR, LOG_TEXT);
 	suite_add_tcase(s, test_enroll_wire());
 	suite_add_tcase(s, test_enroll_matrix());
+	suite_add_tcase(s, test_enroll_challenge());
 	suite_add_tcase(s, test_enroll_est());
 	suite_add_tcase(s, test_enroll_rate());
 	suite_add_tcase(s, test_enroll_trust());

@@ -6,6 +6,7 @@
 
 TCase *test_enroll_wire(void);
 TCase *test_enroll_matrix(void);
+TCase *test_enroll_challenge(void);
 TCase *test_enroll_est(void);
 TCase *test_enroll_rate(void);
 TCase *test_enroll_trust(void);
