@@ -15,7 +15,7 @@ struct csr {
 	struct bytes info; /* CertificationRequestInfo: what is signed */
 	struct bytes subject;
 	struct spki spki;
-	enum sig_alg alg;
+	enum sig_alg alg; /* ALG_NONE: sha1WithRSAEncryption */
 	struct bytes sig;
 	struct attribute attributes[CSR_ATTRIBUTES_MAX];
 	size_t n_attributes;
@@ -281,8 +281,25 @@ static enum rc read_info(struct csr *csr, struct why *why)
 	return rc;
 }
 
+/* AlgorithmIdentifier (RFC 3279 section 2.2.1) */
+#define SHA1_WITH_RSA                                                          \
+	"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05\x05\x00"
+
+static enum rc read_alg(
+        struct csr *csr, struct der *d, bool sha1, struct why *why)
+{
+	struct bytes old = BYTES_LIT(SHA1_WITH_RSA);
+	struct bytes skipped;
+
+	if (!sha1 || !bytes_starts(d->rest, old))
+		return alg_read(d, &csr->alg, "signatureAlgorithm", why);
+	csr->alg = ALG_NONE;
+	return der_expect_full(
+	        d, DER_SEQUENCE, &skipped, "signatureAlgorithm", why);
+}
+
 /* CertificationRequest (RFC 2986 section 4.2). */
-static enum rc read_request(struct csr *csr, struct why *why)
+static enum rc read_request(struct csr *csr, bool sha1, struct why *why)
 {
 	struct der d;
 	enum rc rc;
@@ -293,7 +310,7 @@ static enum rc read_request(struct csr *csr, struct why *why)
 		rc = der_expect_full(&d, DER_SEQUENCE, &csr->info,
 		        "CertificationRequestInfo", why);
 	if (rc == RC_OK)
-		rc = alg_read(&d, &csr->alg, "signatureAlgorithm", why);
+		rc = read_alg(csr, &d, sha1, why);
 	if (rc == RC_OK)
 		rc = der_bit_octets(&d, &csr->sig, "signature", why);
 	if (rc == RC_OK)
@@ -303,8 +320,17 @@ static enum rc read_request(struct csr *csr, struct why *why)
 	return rc;
 }
 
-enum rc csr_parse(struct csr **out, struct pubkey_ctx *keys, struct bytes der,
-        struct why *why)
+static enum rc prove(
+        const struct csr *csr, struct pubkey_ctx *keys, struct why *why)
+{
+	return csr->alg == ALG_NONE ? pubkey_prove_rsa_sha1(keys, &csr->spki,
+	                                      csr->info, csr->sig, why)
+	                            : pubkey_prove(keys, &csr->spki, csr->alg,
+	                                      csr->info, csr->sig, why);
+}
+
+static enum rc parse(struct csr **out, struct pubkey_ctx *keys,
+        struct bytes der, bool sha1, struct why *why)
 {
 	struct csr *csr;
 	enum rc rc;
@@ -322,17 +348,28 @@ enum rc csr_parse(struct csr **out, struct pubkey_ctx *keys, struct bytes der,
 		return why_set(why, RC_NOMEM, "%s", rc_info(RC_NOMEM)->text);
 	memcpy(csr->der, der.p, der.n);
 	csr->n_der = der.n;
-	rc = read_request(csr, why);
+	rc = read_request(csr, sha1, why);
 	if (rc == RC_OK)
 		rc = keypolicy_check(&csr->spki, why);
 	if (rc == RC_OK)
-		rc = pubkey_prove(
-		        keys, &csr->spki, csr->alg, csr->info, csr->sig, why);
+		rc = prove(csr, keys, why);
 	if (rc == RC_OK)
 		*out = csr;
 	else
 		csr_free(csr);
 	return rc;
+}
+
+enum rc csr_parse(struct csr **out, struct pubkey_ctx *keys, struct bytes der,
+        struct why *why)
+{
+	return parse(out, keys, der, false, why);
+}
+
+enum rc csr_parse_sha1(struct csr **out, struct pubkey_ctx *keys,
+        struct bytes der, struct why *why)
+{
+	return parse(out, keys, der, true, why);
 }
 
 void csr_free(struct csr *csr)

@@ -30,6 +30,10 @@ struct csr; /* opaque; immutable once parsed */
  * RC_INTERNAL. */
 MUST_CHECK enum rc csr_parse(struct csr **out, struct pubkey_ctx *keys,
         struct bytes der, struct why *why);
+/* The same for old equipment, which may sign with sha1WithRSAEncryption, too:
+ * a proof of possession, made and looked at once. */
+MUST_CHECK enum rc csr_parse_sha1(struct csr **out, struct pubkey_ctx *keys,
+        struct bytes der, struct why *why);
 void csr_free(struct csr *csr); /* NULL is a no-op */
 
 /* The DER of a request as EST clients send it, appended to out: DER as it is,

@@ -436,6 +436,41 @@ enum rc pubkey_prove(struct pubkey_ctx *ctx, const struct spki *spki,
 	return rc;
 }
 
+static enum rc verify_rsa_sha1(struct pubkey_ctx *ctx, EVP_PKEY *key,
+        struct bytes data, struct bytes sig)
+{
+	EVP_PKEY_CTX *pctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+	struct hash hash;
+	enum rc rc = pctx ? hash_data(&hash, ctx, EVP_sha1(), data) : RC_NOMEM;
+
+	if (rc == RC_OK &&
+	        (EVP_PKEY_verify_init(pctx) <= 0 ||
+	                EVP_PKEY_CTX_set_signature_md(pctx, EVP_sha1()) <= 0))
+		rc = RC_INTERNAL;
+	if (rc == RC_OK)
+		rc = verify_hash(pctx, &hash, sig);
+	EVP_PKEY_CTX_free(pctx);
+	return rc;
+}
+
+enum rc pubkey_prove_rsa_sha1(struct pubkey_ctx *ctx, const struct spki *spki,
+        struct bytes data, struct bytes sig, struct why *why)
+{
+	EVP_PKEY *key = NULL;
+	enum rc rc;
+
+	if (spki->type != KEY_RSA)
+		return why_set(why, RC_UNSUPPORTED,
+		        "signature: SHA-1 with a key of type %s",
+		        key_type_name(spki->type));
+	rc = pubkey_import(&key, ctx, spki, why);
+	if (rc != RC_OK)
+		return rc;
+	rc = verified(verify_rsa_sha1(ctx, key, data, sig), why);
+	EVP_PKEY_free(key);
+	return rc;
+}
+
 struct pubkey_verifier {
 	struct pubkey_ctx *ctx;
 	EVP_PKEY *key;

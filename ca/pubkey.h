@@ -38,6 +38,13 @@ MUST_CHECK enum rc pubkey_verify(struct pubkey_ctx *ctx, EVP_PKEY *key,
 MUST_CHECK enum rc pubkey_prove(struct pubkey_ctx *ctx, const struct spki *spki,
         enum sig_alg alg, struct bytes data, struct bytes sig, struct why *why);
 
+/* The same of sha1WithRSAEncryption, which is no enum sig_alg: for proofs of
+ * possession by old equipment, and nothing that is believed later.
+ * RC_UNSUPPORTED for keys that are not RSA. */
+MUST_CHECK enum rc pubkey_prove_rsa_sha1(struct pubkey_ctx *ctx,
+        const struct spki *spki, struct bytes data, struct bytes sig,
+        struct why *why);
+
 /* A key that verifies one algorithm's signatures again and again: imported
  * once, its context ready. */
 struct pubkey_verifier;

@@ -322,11 +322,17 @@ static void authorize(struct exchange *x)
 		on_authorized(&x->a);
 }
 
+static enum rc read_csr(struct exchange *x, struct bytes der, struct why *why)
+{
+	return x->label->legacy.sha1
+	        ? csr_parse_sha1(&x->csr, x->scep->keys, der, why)
+	        : csr_parse(&x->csr, x->scep->keys, der, why);
+}
+
 static void enrol(struct exchange *x)
 {
 	struct why why = WHY_NONE;
-	enum rc rc =
-	        csr_parse(&x->csr, x->scep->keys, buf_bytes(&x->content), &why);
+	enum rc rc = read_csr(x, buf_bytes(&x->content), &why);
 
 	if (rc == RC_MALFORMED || rc == RC_TOOBIG)
 		rc = RC_BADSIG; /* as what does not open */
@@ -350,8 +356,7 @@ static void polled(struct exchange *x, enum rc rc)
 	struct why why = x->poll.op.why;
 
 	if (rc == RC_OK)
-		rc = csr_parse(&x->csr, x->scep->keys,
-		        buf_bytes(&x->poll.request), &why);
+		rc = read_csr(x, buf_bytes(&x->poll.request), &why);
 	if (rc == RC_OK)
 		rc = bind_signer(x, &why);
 	if (rc != RC_OK) {

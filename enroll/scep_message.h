@@ -34,7 +34,7 @@ enum scep_status { /* section 3.2.1.3 */
 
 /* What only a label's configuration allows. */
 struct scep_legacy {
-	bool sha1; /* digests of requests */
+	bool sha1; /* digests of messages and of the requests in them */
 	bool des3; /* content encryption */
 };
 

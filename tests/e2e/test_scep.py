@@ -260,6 +260,16 @@ def test_weak_algorithms_need_their_label(build):
         message = c.message(content, key, cert, digest="sha1",
                             cipher="des-ede3-cbc")
         assert c.read(c.post(message, "old"), key, cert)["status"] == "0"
+        # the request inside, too
+        key, cert = c.self_signed("router-2")
+        content = c.request("router-2", key, c.router_token("router-2"))
+        run("openssl", "req", "-new", "-key", key, "-config",
+            c.path("router-2.cnf"), "-sha1", "-outform", "DER", "-out",
+            content)
+        message = c.message(content, key, cert)
+        got = c.read(c.post(message), key, cert)
+        assert got["status"] == "2" and got["fail"] == FAIL["badAlg"], got
+        assert c.read(c.post(message, "old"), key, cert)["status"] == "0"
 
 
 def test_refusals_say_little_to_strangers(build):

@@ -331,6 +331,61 @@ START_TEST(an_algorithm_of_another_key_is_refused)
 }
 END_TEST
 
+static struct buf sha1_request(EVP_PKEY *key)
+{
+	struct buf out = BUF_INIT(4096);
+	X509_REQ *req = X509_REQ_new();
+	unsigned char *der = NULL;
+	int n;
+
+	X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(req), "CN",
+	        MBSTRING_UTF8, (const unsigned char *)"device-1", -1, -1, 0);
+	X509_REQ_set_pubkey(req, key);
+	ck_assert_int_gt(X509_REQ_sign(req, key, EVP_sha1()), 0);
+	n = i2d_X509_REQ(req, &der);
+	ck_assert_int_gt(n, 0);
+	buf_add(&out, bytes_of(der, (size_t)n));
+	OPENSSL_free(der);
+	X509_REQ_free(req);
+	return out;
+}
+
+START_TEST(sha1_with_rsa_is_possession_only_where_that_is_said)
+{
+	struct buf in = sha1_request(keys()->rsa);
+	struct why why = WHY_NONE;
+	struct csr *csr;
+
+	check_result("sha1", csr_parse(&csr, keys()->ctx, buf_bytes(&in), &why),
+	        RC_UNSUPPORTED, &why, "not accepted");
+	check_result("sha1",
+	        csr_parse_sha1(&csr, keys()->ctx, buf_bytes(&in), &why), RC_OK,
+	        &why, "");
+	ck_assert_uint_eq(csr_key_type(csr), CONF_KEY_RSA2048);
+	csr_free(csr);
+	in.p[in.n - 1] ^= 1;
+	check_result("sha1",
+	        csr_parse_sha1(&csr, keys()->ctx, buf_bytes(&in), &why),
+	        RC_BADSIG, &why, "signature");
+	ck_assert_ptr_null(csr);
+	buf_free(&in);
+	in = sha1_request(keys()->p256);
+	check_result("ecdsa",
+	        csr_parse_sha1(&csr, keys()->ctx, buf_bytes(&in), &why),
+	        RC_UNSUPPORTED, &why, "not accepted");
+	buf_free(&in);
+	in = csr_make(&(struct csr_parts){ .key = keys()->rsa,
+	        .alg = ALG_RSA_SHA256,
+	        .hash = "SHA256",
+	        .attributes = NO_ATTRIBUTES });
+	check_result("sha256",
+	        csr_parse_sha1(&csr, keys()->ctx, buf_bytes(&in), &why), RC_OK,
+	        &why, "");
+	csr_free(csr);
+	buf_free(&in);
+}
+END_TEST
+
 START_TEST(csr_is_v1_whole_and_of_bounded_size)
 {
 	struct csr_parts parts = p256_parts();
@@ -374,6 +429,7 @@ static TCase *test_csr(void)
 	        sizeof(sign_rows) / sizeof(sign_rows[0]));
 	tcase_add_test(t, another_keys_signature_is_no_possession);
 	tcase_add_test(t, an_algorithm_of_another_key_is_refused);
+	tcase_add_test(t, sha1_with_rsa_is_possession_only_where_that_is_said);
 	tcase_add_test(t, csr_is_v1_whole_and_of_bounded_size);
 	return t;
 }
