@@ -138,8 +138,8 @@ def test_of_two_operators_one_decides(build):
 class Manual(Scep):
     """Its label without a name is manual."""
 
-    def __init__(self, build):
-        super().__init__(build)
+    def __init__(self, build, more=""):
+        super().__init__(build, more)
         with open(self.conf) as f:
             text = f.read()
         with open(self.conf, "w") as f:
@@ -149,13 +149,18 @@ class Manual(Scep):
                 "        approve: manual }\n").replace(
                     "enroll:\n", "enroll:\n  approve_life: 1min\n", 1))
 
+    def poll_content(self, cert, issuer=None):
+        """IssuerAndSubject of the request."""
+        path = self.path("poll.der")
+        with open(path, "wb") as f:
+            f.write(der(0x30, self.name_of(issuer or self.ca_pem) +
+                        self.name_of(cert)))
+        return path
+
     def poll(self, key, cert, transaction, name, issuer=None):
-        """CertPoll: IssuerAndSubject of the request."""
-        ca_der = self.name_of(issuer or self.ca_pem)
-        with open(self.path("poll.der"), "wb") as f:
-            f.write(der(0x30, ca_der + self.name_of(cert)))
+        """CertPoll"""
         return self.read(self.post(self.message(
-            self.path("poll.der"), key, cert, kind="20",
+            self.poll_content(cert, issuer), key, cert, kind="20",
             transaction=transaction)), key, cert)
 
     def name_of(self, pem):

@@ -7,7 +7,6 @@ import os
 import random
 import re
 import subprocess
-import threading
 import urllib.parse
 
 from harness import Ca, need, run, serial, subject, wait_for
@@ -379,27 +378,32 @@ def test_certificate_of_the_maker_enrols(build):
         assert denied["status"] == "2", denied
 
 
+def ra_into(token, c):
+    """The registration authority's key of a daemon that is not up yet."""
+    key = os.path.join(c.home, "keys", "ra.key")
+    owner = os.stat(key)
+    run("softhsm2-util", "--import", key, "--token", token.label,
+        "--label", "ra", "--id", "02", "--pin", PIN)
+    token.give()
+    os.unlink(key)
+    pin = os.path.join(c.home, "keys", "hsm.pin")
+    with open(pin, "w") as f:
+        f.write(PIN + "\n")
+    os.chmod(pin, 0o600)
+    os.chown(pin, owner.st_uid, owner.st_gid)
+    with open(c.conf) as f:
+        text = f.read()
+    with open(c.conf, "w") as f:
+        f.write(text.replace(
+            "ra: { file: ra.key }",
+            'ra: { uri: "pkcs11:token=mica;object=ra", module: '
+            f"{token.module}, pin: hsm.pin }}", 1))
+
+
 def test_ra_key_in_a_token(build):
     """Content keys are unwrapped by the token, answers signed by it."""
     with Token() as token, Scep(build) as c:
-        key = os.path.join(c.home, "keys", "ra.key")
-        owner = os.stat(key)
-        run("softhsm2-util", "--import", key, "--token", token.label,
-            "--label", "ra", "--id", "02", "--pin", PIN)
-        token.give()
-        os.unlink(key)
-        pin = os.path.join(c.home, "keys", "hsm.pin")
-        with open(pin, "w") as f:
-            f.write(PIN + "\n")
-        os.chmod(pin, 0o600)
-        os.chown(pin, owner.st_uid, owner.st_gid)
-        with open(c.conf) as f:
-            text = f.read()
-        with open(c.conf, "w") as f:
-            f.write(text.replace(
-                "ra: { file: ra.key }",
-                'ra: { uri: "pkcs11:token=mica;object=ra", module: '
-                f"{token.module}, pin: hsm.pin }}", 1))
+        ra_into(token, c)
         c.up()
         _, _, got = c.enrol("router-1")
         assert got["status"] == "0", got
@@ -586,35 +590,3 @@ def test_mutated_messages_are_answered_and_issue_nothing_else(build):
         assert issued < MUTATED // 10, issued
         assert not any(p["restarts"] for p in
                        c.json("status")["processes"]), c.log()[-2000:]
-
-
-def test_one_certificate_for_messages_that_come_at_once(build):
-    with Scep(build, UNLIMITED).up() as c:
-        key, cert = c.self_signed("router-1")
-        content = c.request("router-1", key, c.router_token("router-1"))
-        with open(c.message(content, key, cert), "rb") as f:
-            message = f.read()
-        got = []
-
-        def ask():
-            poster = Poster(c)
-            for _ in range(20):
-                answer = poster.post(message)
-                if answer[0] != 503:
-                    break
-            got.append(answer)
-
-        threads = [threading.Thread(target=ask) for _ in range(12)]
-        for t in threads:
-            t.start()
-        for t in threads:
-            t.join()
-        assert [a[0] for a in got] == [200] * 12, [a[0] for a in got]
-        for i, answer in enumerate(got):
-            with open(c.path(f"r{i}"), "wb") as f:
-                f.write(answer[2])
-        out = run(c.bin("tests/e2e/scep_client"), "check", c.ra,
-                  *(c.path(f"r{i}") for i in range(12))).stdout.split()
-        assert out == ["status=0"] * 12, out
-        shown = c.json("device", "show", "router-1")["certificates"]
-        assert len(shown) == 1, shown

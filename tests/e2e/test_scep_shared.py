@@ -53,7 +53,8 @@ class SharedManual(Shared):
     """An operator looks at who comes with it."""
 
     more = ", approve: manual"
-    poll, name_of = Manual.poll, Manual.name_of
+    poll, poll_content = Manual.poll, Manual.poll_content
+    name_of = Manual.name_of
 
     def post(self, message, label=""):
         return super().post(message, label or "shared")
