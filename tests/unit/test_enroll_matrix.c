@@ -459,6 +459,32 @@ static void check_issued(struct scene *s, struct bytes before)
 	world_free(cert);
 }
 
+/* What came into the audit trail: who got it, and by what; and of a refusal
+ * nothing, however often it is asked for. */
+static void check_trail(struct scene *s, uint64_t after, bool issued)
+{
+	static const char *const steps[] = { "issue.begin", "issue.finish" };
+	static struct store_audit_row rows[STORE_ROWS_MAX];
+	struct store_audit_scan scan = {
+		.from = after + 1, .rows = rows, .max = STORE_ROWS_MAX
+	};
+	size_t n = 0;
+
+	ck_assert_int_eq(HELP_DO(&s->w.h, store_audit_scan, &scan), RC_OK);
+	ck_assert(!scan.broken && !scan.more);
+	for (size_t i = 0; i < scan.n; i++) {
+		ck_assert_msg(issued, "%s", rows[i].event);
+		ck_assert_str_eq(rows[i].object, DEVICE);
+		ck_assert(strncmp(rows[i].actor, "device " DEVICE " via ",
+		                  strlen("device " DEVICE " via ")) == 0);
+		if (i == 0 && strcmp(rows[i].event, "device.create") == 0)
+			continue;
+		ck_assert_uint_lt(n, 2);
+		ck_assert_str_eq(rows[i].event, steps[n++]);
+	}
+	ck_assert_uint_eq(n, issued ? 2 : 0);
+}
+
 /* seed 0: on the store itself */
 static void check_cell(int cell, uint32_t seed)
 {
@@ -468,7 +494,7 @@ static void check_cell(int cell, uint32_t seed)
 	struct scene s = { .label = keep ? "keep" : "rotate", .cn = "" };
 	unsigned want = renew ? (keep ? row->renew.keep : row->renew.rotate)
 	                      : (keep ? row->enroll.keep : row->enroll.rotate);
-	uint64_t issued;
+	uint64_t issued, trail;
 
 	if (seed == 0)
 		world_begin(&s.w, NULL);
@@ -483,6 +509,7 @@ static void check_cell(int cell, uint32_t seed)
 	s.req.path = s.path;
 	s.req.body = s.csr;
 	issued = world_issued(&s.w);
+	trail = help_stat(&s.w.h).audit_last;
 	(void)world_ask(&s.w, &s.req);
 	ck_assert_msg(s.req.status == (want == SAME ? ISSUED : want),
 	        "%s at %s: %u, not %u: %.*s", row->name, s.path, s.req.status,
@@ -492,6 +519,9 @@ static void check_cell(int cell, uint32_t seed)
 	        world_issued(&s.w), issued + (want == ISSUED ? 1 : 0));
 	if (want == ISSUED)
 		check_issued(&s, s.shown);
+	/* A store that misbehaves has one begin twice. */
+	if (seed == 0)
+		check_trail(&s, trail, want == ISSUED);
 	world_forget(&s.req);
 	world_free(s.csr);
 	world_free(s.shown);
