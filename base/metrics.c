@@ -94,6 +94,13 @@ static const struct {
 	        "Requests that wait for a second operator, or to be carried "
 	        "out.",
 	        GAUGE_MAX, PLAIN },
+	[METRIC_REQUESTS_SINCE] = { "requests_oldest_timestamp_seconds", NULL,
+	        "When the oldest of these came, in Unix time; 0: none waits.",
+	        GAUGE_MAX, PLAIN },
+	[METRIC_APPROVALS_SINCE] = { "approvals_oldest_timestamp_seconds", NULL,
+	        "When the oldest of these came, in Unix time; 0: none is "
+	        "open.",
+	        GAUGE_MAX, PLAIN },
 	[METRIC_CERTS_ISSUED] = { "certs_issued_total", NULL,
 	        "Certificates issued and on record.", COUNTER, PLAIN },
 	[METRIC_CERTS_ABANDONED] = { "certs_abandoned_total", NULL,
@@ -197,7 +204,8 @@ int metrics_create(void)
 	return fd;
 }
 
-/* What the dead process before us held open is not open any more. */
+/* What a process that ended held open is not open any more, and of what it
+ * found the next one knows better. */
 static void clear_gauges(struct row *row)
 {
 	for (unsigned i = 0; i < METRIC_COUNT; i++) {
@@ -246,6 +254,7 @@ void metrics_unmap(struct metrics *m)
 {
 	if (m == NULL)
 		return;
+	clear_gauges(m->own);
 	(void)munmap(m->file, sizeof(struct file));
 	free(m);
 }

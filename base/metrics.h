@@ -37,7 +37,9 @@ enum metric {
 	METRIC_CRLS_OUT,         /* gauge, keeper: run out or missing */
 	METRIC_CODE_SIGNED,      /* counter */
 	METRIC_APPROVALS_OPEN,   /* gauge, keeper */
+	METRIC_APPROVALS_SINCE,  /* gauge, keeper: when the oldest came */
 	METRIC_REQUESTS_WAITING, /* gauge, keeper */
+	METRIC_REQUESTS_SINCE,   /* gauge, keeper: when the oldest came */
 	METRIC_CERTS_ISSUED,     /* counter */
 	METRIC_CERTS_ABANDONED,  /* counter */
 	METRIC_SIGN_REQUESTS,    /* counter */
@@ -66,8 +68,9 @@ struct metrics;
 
 /* The supervisor makes the file; everyone maps it and takes a row, which has
  * one owner at a time. A row outlives its process, so that a restart goes on
- * counting; its gauges start at 0 again. Errors of map: RC_MALFORMED (no such
- * row, or not our file: another version made it) RC_NOMEM RC_IO. */
+ * counting; its gauges end with unmap, and start at 0 again. Errors of map:
+ * RC_MALFORMED (no such row, or not our file: another version made it)
+ * RC_NOMEM RC_IO. */
 int metrics_create(void); /* memfd or -1 */
 MUST_CHECK enum rc metrics_map(struct metrics **out, int fd, unsigned row);
 void metrics_unmap(struct metrics *m); /* NULL is a no-op */

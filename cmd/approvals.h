@@ -1,5 +1,5 @@
 /* cmd/approvals.h - requests that wait for a second operator: counted for the
- * metrics, and closed when they run out, by the keeper. */
+ * metrics, closed when they run out and forgotten later, by the keeper. */
 #ifndef MICA_CMD_APPROVALS_H
 #define MICA_CMD_APPROVALS_H
 

@@ -32,24 +32,57 @@ static bool is_twice(struct checker *c, enum tree t, uint64_t id)
 	        check_have(c, t, &closed, &value);
 }
 
+/* The greatest number that was given out. 0: none is on record. */
+static uint64_t last_id(struct checker *c, enum tree t, uint64_t part)
+{
+	struct key k = key_u64_pair(part, 0);
+	struct bytes value;
+	uint64_t id;
+
+	return check_have(c, t, &k, &value) && rec_id_unpack(value, &id) ? id
+	                                                                 : 0;
+}
+
+static void check_last(struct checker *c, uint64_t part, struct bytes value)
+{
+	struct key k = key_u64_pair(part, 0);
+	uint64_t id;
+
+	if (!check_key_is(c, &k) || !rec_id_unpack(value, &id))
+		check_fault(c, "does not read");
+}
+
+static void check_asked(struct checker *c, const struct store_approval *r)
+{
+	struct key k = key_u64_pair(r->closed_us != 0, r->id);
+	/* Stores that are older do not have it. */
+	uint64_t last = last_id(c, TREE_APPROVAL, APPROVAL_PART_LAST);
+
+	if (!check_key_is(c, &k) ||
+	        (r->closed_us != 0) != (r->state > APPROVAL_APPROVED))
+		check_fault(c, "is another request, or in another state");
+	if (r->state < APPROVAL_PENDING || r->state > APPROVAL_EXPIRED)
+		check_fault(c, "has the unknown state %d", (int)r->state);
+	if (is_twice(c, TREE_APPROVAL, r->id))
+		check_fault(c, "is open, and closed");
+	if (last != 0 && r->id > last)
+		check_fault(c, "has a number that was not given out");
+	check_approval_decision(c, r);
+}
+
 void check_approval(struct checker *c, struct bytes value)
 {
 	struct store_approval r;
-	struct key k;
+	uint64_t part;
 
-	if (!rec_approval_unpack(value, &r)) {
+	if (!key_read_u64_at(c->key, 0, &part) || part >= APPROVAL_PARTS)
+		check_fault(c, "is of no kind that there is");
+	else if (part == APPROVAL_PART_LAST)
+		check_last(c, part, value);
+	else if (rec_approval_unpack(value, &r))
+		check_asked(c, &r);
+	else
 		check_fault(c, "does not read");
-		return;
-	}
-	k = key_u64_pair(r.closed_us != 0, r.id);
-	if (!check_key_is(c, &k) ||
-	        (r.closed_us != 0) != (r.state > APPROVAL_APPROVED))
-		check_fault(c, "is another request, or in another state");
-	if (r.state < APPROVAL_PENDING || r.state > APPROVAL_EXPIRED)
-		check_fault(c, "has the unknown state %d", (int)r.state);
-	if (is_twice(c, TREE_APPROVAL, r.id))
-		check_fault(c, "is open, and closed");
-	check_approval_decision(c, &r);
 }
 
 /* --- requests that wait: the row */
@@ -70,7 +103,7 @@ static uint64_t index_id(struct checker *c, enum waiting_part part,
 	uint64_t id;
 
 	return check_have(c, TREE_WAITING, &k, &value) &&
-	                waiting_read_id(value, &id)
+	                rec_id_unpack(value, &id)
 	        ? id
 	        : 0;
 }
@@ -140,18 +173,6 @@ static bool has_certificate(struct checker *c, const struct store_waiting *r)
 	return found;
 }
 
-static uint64_t last_id(struct checker *c)
-{
-	struct key k = key_u64_pair(WAITING_PART_LAST, 0);
-	struct bytes value;
-	uint64_t id;
-
-	return check_have(c, TREE_WAITING, &k, &value) &&
-	                waiting_read_id(value, &id)
-	        ? id
-	        : 0;
-}
-
 static void check_content(struct checker *c, uint64_t id)
 {
 	struct key k = key_u64_pair(WAITING_PART_DATA, id);
@@ -176,7 +197,7 @@ static void check_request(struct checker *c, const struct store_waiting *r)
 		check_fault(c, "has the unknown state %d", (int)r->state);
 	if (is_twice(c, TREE_WAITING, r->id))
 		check_fault(c, "is open, and closed");
-	if (r->id > last_id(c))
+	if (r->id > last_id(c, TREE_WAITING, WAITING_PART_LAST))
 		check_fault(c, "has a number that was not given out");
 	if (!check_have(c, TREE_AUTHORITY, &authority, &value))
 		check_fault(c, "its authority does not exist");
@@ -225,7 +246,7 @@ static void check_index(
 	uint64_t id;
 	struct key k;
 
-	if (!waiting_read_id(value, &id)) {
+	if (!rec_id_unpack(value, &id)) {
 		check_fault(c, "does not read");
 		return;
 	}
@@ -248,15 +269,6 @@ static void check_data(struct checker *c)
 		check_fault(c, "is of a request that does not exist");
 }
 
-static void check_last(struct checker *c, struct bytes value)
-{
-	struct key k = key_u64_pair(WAITING_PART_LAST, 0);
-	uint64_t id;
-
-	if (!check_key_is(c, &k) || !waiting_read_id(value, &id))
-		check_fault(c, "does not read");
-}
-
 /* What part of the tree it stands in says what it is. */
 void check_waiting(struct checker *c, struct bytes value)
 {
@@ -268,7 +280,7 @@ void check_waiting(struct checker *c, struct bytes value)
 	else if (part == WAITING_PART_DATA)
 		check_data(c);
 	else if (part == WAITING_PART_LAST)
-		check_last(c, value);
+		check_last(c, part, value);
 	else if (part > WAITING_PART_CLOSED)
 		check_index(c, (enum waiting_part)part, value);
 	else if (rec_waiting_unpack(value, &r))

@@ -37,7 +37,7 @@ enum tree {
 	TREE_FEED,      /* position -> store_status_row */
 	TREE_SHARD,     /* key_scope_listed() -> as TREE_REVOKED */
 	TREE_CRL,       /* authority, shard -> store_crl */
-	TREE_APPROVAL,  /* closed (0 or 1), id -> store_approval */
+	TREE_APPROVAL,  /* part, id -> store_approval */
 	TREE_SUPERSEDE, /* due_s, sequence -> nothing */
 	TREE_WAITING,   /* lmdb_waiting.c has its parts */
 	TREE_COUNT
@@ -186,6 +186,15 @@ void batch_supersede_later(
 /* When the next one is due; 0: none is noted. */
 int64_t view_supersede_due_s(struct view *v);
 
+/* --- lmdb_approval.c */
+/* The parts of TREE_APPROVAL; a key begins with one. */
+enum approval_part {
+	APPROVAL_PART_OPEN,   /* id -> store_approval */
+	APPROVAL_PART_CLOSED, /* likewise */
+	APPROVAL_PART_LAST,   /* 0 -> the greatest id ever */
+	APPROVAL_PARTS
+};
+
 /* --- lmdb_waiting.c */
 /* The parts of TREE_WAITING; a key begins with one. */
 enum waiting_part {
@@ -199,8 +208,6 @@ enum waiting_part {
 	WAITING_PARTS
 };
 bool view_waiting(struct view *v, uint64_t id, struct store_waiting *r);
-/* The id that an entry of the latter parts is about. */
-bool waiting_read_id(struct bytes value, uint64_t *id);
 /* The newest request with that hash. */
 bool view_waiting_request(struct view *v, const uint8_t hash[STORE_HASH_BYTES],
         struct store_waiting *r);

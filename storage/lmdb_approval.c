@@ -1,21 +1,20 @@
-/* The two-person rule: requests, decisions, and that each is carried out
- * once. Open ones stand before closed ones in their tree, and are few. */
+/* The two-person rule: requests, decisions, that each is carried out once, and
+ * forgotten in time. Open ones stand before closed ones, and are few. */
 #include "storage/lmdb.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum part { PART_OPEN = 0, PART_CLOSED = 1 };
-
-static struct key key_of(enum part part, uint64_t id)
+static struct key key_of(enum approval_part part, uint64_t id)
 {
 	return key_u64_pair((uint64_t)part, id);
 }
 
 static bool find(struct view *v, uint64_t id, struct store_approval *r)
 {
-	for (int part = PART_OPEN; part <= PART_CLOSED; part++) {
-		struct key k = key_of((enum part)part, id);
+	for (int part = APPROVAL_PART_OPEN; part <= APPROVAL_PART_CLOSED;
+	        part++) {
+		struct key k = key_of((enum approval_part)part, id);
 		struct bytes value;
 
 		if (!view_get(v, TREE_APPROVAL, &k, &value))
@@ -28,7 +27,7 @@ static bool find(struct view *v, uint64_t id, struct store_approval *r)
 }
 
 /* The greatest of a part; 0: it is empty. */
-static uint64_t last_id(struct view *v, enum part part)
+static uint64_t last_id(struct view *v, enum approval_part part)
 {
 	struct key prefix = key_u64((uint64_t)part);
 	uint64_t id = 0;
@@ -43,8 +42,9 @@ static uint64_t last_id(struct view *v, enum part part)
 
 static void put(struct batch *b, const struct store_approval *r)
 {
-	struct key k =
-	        key_of(r->closed_us != 0 ? PART_CLOSED : PART_OPEN, r->id);
+	struct key k = key_of(
+	        r->closed_us != 0 ? APPROVAL_PART_CLOSED : APPROVAL_PART_OPEN,
+	        r->id);
 
 	rec_approval_pack(batch_record(b), r);
 	batch_put(b, TREE_APPROVAL, &k);
@@ -53,7 +53,7 @@ static void put(struct batch *b, const struct store_approval *r)
 static void close_request(
         struct batch *b, struct store_approval *r, enum approval_state state)
 {
-	struct key k = key_of(PART_OPEN, r->id);
+	struct key k = key_of(APPROVAL_PART_OPEN, r->id);
 
 	batch_delete(b, TREE_APPROVAL, &k);
 	r->state = state;
@@ -89,23 +89,29 @@ static bool is_same(
 	        memcmp(a->content, b->content, STORE_HASH_BYTES) == 0;
 }
 
-/* The open request like that; how many are open in all. */
+/* How many are open. */
+struct open {
+	size_t all, of_operator;
+};
+
+/* The open request like that. */
 static bool find_open(struct batch *b, const struct store_approval *like,
-        struct store_approval *r, size_t *open)
+        struct store_approval *r, struct open *open)
 {
-	struct key prefix = key_u64(PART_OPEN);
+	struct key prefix = key_u64(APPROVAL_PART_OPEN);
 	struct store_approval one;
 	bool found = false;
 	struct walk w;
 
-	*open = 0;
+	*open = (struct open){ 0, 0 };
 	walk_open(&w, &b->v, TREE_APPROVAL, key_bytes(&prefix));
 	for (bool on = walk_from(&w, BYTES_NONE); on; on = walk_next(&w)) {
 		if (!rec_approval_unpack(w.value, &one)) {
 			view_broken(&b->v);
 			break;
 		}
-		++*open;
+		open->all++;
+		open->of_operator += one.asked_by == like->asked_by;
 		if (one.expires_us > b->now_us && is_same(&one, like)) {
 			*r = one;
 			found = true;
@@ -115,12 +121,50 @@ static bool find_open(struct batch *b, const struct store_approval *like,
 	return found;
 }
 
+/* One operator leaves room for the others, who may have to stop him. */
+static enum rc check_room(const struct open *open, struct why *why)
+{
+	if (open->of_operator >= STORE_APPROVALS_OPERATOR_MAX)
+		return why_set(why, RC_QUOTA,
+		        "%d of your requests wait for approval, or to be "
+		        "carried out",
+		        STORE_APPROVALS_OPERATOR_MAX);
+	if (open->all >= STORE_APPROVALS_MAX)
+		return why_set(why, RC_QUOTA,
+		        "%d requests wait for approval, or to be carried out",
+		        STORE_APPROVALS_MAX);
+	return RC_OK;
+}
+
+/* Stores that are older have none on record, and have forgotten none. */
+static uint64_t greatest_id(struct batch *b)
+{
+	struct key last = key_of(APPROVAL_PART_LAST, 0);
+	uint64_t open = last_id(&b->v, APPROVAL_PART_OPEN);
+	uint64_t closed = last_id(&b->v, APPROVAL_PART_CLOSED);
+	uint64_t id = open > closed ? open : closed;
+	struct bytes value;
+	uint64_t noted;
+
+	if (!view_get(&b->v, TREE_APPROVAL, &last, &value))
+		return id;
+	if (!rec_id_unpack(value, &noted))
+		view_broken(&b->v);
+	return noted > id ? noted : id;
+}
+
+static void note_id(struct batch *b, uint64_t id)
+{
+	struct key last = key_of(APPROVAL_PART_LAST, 0);
+
+	rec_id_pack(batch_record(b), id);
+	batch_put(b, TREE_APPROVAL, &last);
+}
+
 static void enter(struct batch *b, struct store_approval *r)
 {
-	uint64_t open = last_id(&b->v, PART_OPEN);
-	uint64_t closed = last_id(&b->v, PART_CLOSED);
-
-	r->id = (open > closed ? open : closed) + 1;
+	r->id = greatest_id(b) + 1;
+	note_id(b, r->id);
 	r->state = APPROVAL_PENDING;
 	r->asked_us = b->now_us;
 	r->decided_us = r->closed_us = 0;
@@ -131,13 +175,14 @@ static void enter(struct batch *b, struct store_approval *r)
 enum rc op_approval_ask(struct batch *b, struct store_approval_ask *op)
 {
 	struct store_approval r;
-	size_t open;
+	struct open open;
+	enum rc rc;
 
 	op->go = false;
 	if (!find_open(b, &op->approval, &r, &open)) {
-		if (open >= STORE_ROWS_MAX)
-			return why_set(&op->op.why, RC_QUOTA,
-			        "too many requests wait for approval");
+		rc = check_room(&open, &op->op.why);
+		if (rc != RC_OK)
+			return rc;
 		enter(b, &op->approval);
 		audit(b, &op->approval, "approval.request", op->op.actor);
 		return RC_OK;
@@ -197,11 +242,19 @@ enum rc op_approval_decide(struct batch *b, struct store_approval_decide *op)
 	return RC_OK;
 }
 
-/* --- to run out */
+/* --- to run out, and to be forgotten */
 
-static size_t find_expired(struct batch *b, uint64_t *ids, size_t max)
+/* When time is up for an open one, and for one that is closed. */
+static int64_t ends_us(const struct store_approval *r)
 {
-	struct key prefix = key_u64(PART_OPEN);
+	return r->closed_us == 0 ? r->expires_us
+	                         : r->closed_us + r->expires_us - r->asked_us;
+}
+
+static size_t find_late(
+        struct batch *b, enum approval_part part, uint64_t *ids, size_t max)
+{
+	struct key prefix = key_u64((uint64_t)part);
 	struct store_approval r;
 	struct walk w;
 	size_t n = 0;
@@ -213,7 +266,7 @@ static size_t find_expired(struct batch *b, uint64_t *ids, size_t max)
 			view_broken(&b->v);
 			break;
 		}
-		if (r.expires_us <= b->now_us)
+		if (ends_us(&r) <= b->now_us)
 			ids[n++] = r.id;
 	}
 	walk_close(&w);
@@ -224,8 +277,17 @@ enum rc op_approval_expire(struct batch *b, struct store_approval_expire *op)
 {
 	uint64_t ids[STORE_ROWS_MAX];
 	struct store_approval r;
-	size_t n = find_expired(b, ids, STORE_ROWS_MAX);
+	size_t n = find_late(b, APPROVAL_PART_CLOSED, ids, STORE_ROWS_MAX);
 
+	op->forgotten = (uint32_t)n;
+	if (n > 0)
+		note_id(b, greatest_id(b));
+	for (size_t i = 0; i < n; i++) {
+		struct key k = key_of(APPROVAL_PART_CLOSED, ids[i]);
+
+		batch_delete(b, TREE_APPROVAL, &k);
+	}
+	n = find_late(b, APPROVAL_PART_OPEN, ids, STORE_ROWS_MAX);
 	op->expired = (uint32_t)n;
 	for (size_t i = 0; i < n; i++) {
 		if (!find(&b->v, ids[i], &r))
@@ -247,7 +309,8 @@ enum rc read_approval_get(struct view *v, struct store_approval_get *op)
 
 enum rc read_approval_list(struct view *v, struct store_approval_list *op)
 {
-	struct key prefix = key_u64(op->closed ? PART_CLOSED : PART_OPEN);
+	struct key prefix =
+	        key_u64(op->closed ? APPROVAL_PART_CLOSED : APPROVAL_PART_OPEN);
 	enum rc rc = cursor_check(&op->cursor, key_bytes(&prefix), &op->op.why);
 	struct walk w;
 

@@ -39,21 +39,13 @@ bool view_waiting(struct view *v, uint64_t id, struct store_waiting *r)
 	return false;
 }
 
-bool waiting_read_id(struct bytes value, uint64_t *id)
-{
-	struct unpack u = unpack_of(value);
-
-	*id = unpack_u64(&u);
-	return unpack_done(&u);
-}
-
 static bool view_id(struct view *v, const struct key *k, uint64_t *id)
 {
 	struct bytes value;
 
 	if (!view_get(v, TREE_WAITING, k, &value))
 		return false;
-	if (waiting_read_id(value, id))
+	if (rec_id_unpack(value, id))
 		return true;
 	view_broken(v);
 	return false;
@@ -103,7 +95,7 @@ static void put(struct batch *b, const struct store_waiting *r)
 
 static void put_id(struct batch *b, const struct key *k, uint64_t id)
 {
-	pack_u64(batch_record(b), id);
+	rec_id_pack(batch_record(b), id);
 	batch_put(b, TREE_WAITING, k);
 }
 

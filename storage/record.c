@@ -685,6 +685,19 @@ bool rec_approval_unpack(struct bytes in, struct store_approval *r)
 	return unpack_done(&u);
 }
 
+void rec_id_pack(struct buf *out, uint64_t id)
+{
+	pack_u64(out, id);
+}
+
+bool rec_id_unpack(struct bytes in, uint64_t *id)
+{
+	struct unpack u = unpack_of(in);
+
+	*id = unpack_u64(&u);
+	return unpack_done(&u);
+}
+
 void rec_audit_pack(struct buf *out, const struct store_audit_row *r)
 {
 	pack_u8(out, RECORD_VERSION);

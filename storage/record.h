@@ -147,6 +147,8 @@ bool rec_feed_unpack(struct bytes in, struct store_status_row *r);
 void rec_crl_pack(struct buf *out, const struct store_crl *r);
 bool rec_crl_unpack(struct bytes in, struct store_crl *r);
 
+void rec_id_pack(struct buf *out, uint64_t id);
+bool rec_id_unpack(struct bytes in, uint64_t *id);
 void rec_approval_pack(struct buf *out, const struct store_approval *r);
 bool rec_approval_unpack(struct bytes in, struct store_approval *r);
 void rec_waiting_pack(struct buf *out, const struct store_waiting *r);

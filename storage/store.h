@@ -780,8 +780,12 @@ MUST_CHECK enum rc store_audit_scan(
 
 /* --- the two-person rule: what one operator asks for and another approves.
  * A request binds its content by hash, runs out, and is carried out once. Who
- * an operator is, is a uid. Every step has an audit entry. */
+ * an operator is, is a uid. A closed one is forgotten as long after as it had
+ * to be decided in; its number never comes again. Every step has an audit
+ * entry. */
 #define STORE_ACTION_MAX 31
+#define STORE_APPROVALS_MAX STORE_ROWS_MAX /* open ones */
+#define STORE_APPROVALS_OPERATOR_MAX 32    /* open ones of an operator */
 enum approval_state {
 	APPROVAL_PENDING = 1, /* open: until expires_us */
 	APPROVAL_APPROVED,    /* open, too: to be carried out until then */
@@ -806,7 +810,7 @@ struct store_approval {
  * action, object and content is taken up: one that is approved is carried out
  * by this call, durably and once (go), one that is pending stays so. Else a new
  * one is entered, to expire at expires_us. One that ran out is never taken up.
- * RC_QUOTA: STORE_ROWS_MAX are open. */
+ * RC_QUOTA: too many are open, or too many of this operator. */
 struct store_approval_ask {
 	struct store_op op;
 	/* action, object, detail, content, asked_by, expires_us in; all out */
@@ -831,11 +835,12 @@ struct store_approval_decide {
 MUST_CHECK enum rc store_approval_decide(
         struct store *s, struct store_approval_decide *op);
 
-/* Close what ran out. */
+/* Close what ran out, forget what was closed long enough ago; STORE_ROWS_MAX of
+ * each at a time. Twice is harmless. */
 struct store_approval_expire {
 	struct store_op op;
 	/* out */
-	uint32_t expired;
+	uint32_t expired, forgotten;
 };
 MUST_CHECK enum rc store_approval_expire(
         struct store *s, struct store_approval_expire *op);

@@ -172,6 +172,72 @@ START_TEST(approval_that_ran_out_is_of_no_use)
 }
 END_TEST
 
+static struct store_approval_expire expire(void)
+{
+	struct store_approval_expire op = { .op.actor = "system keeper" };
+
+	ck_assert_int_eq(HELP_DO(h, store_approval_expire, &op), RC_OK);
+	return op;
+}
+
+/* As long after it was closed as it had to be decided in. */
+START_TEST(closed_approval_is_forgotten_but_not_its_number)
+{
+	struct store_approval_get gone = { .id = 1 };
+	uint64_t id = ask(ALICE, "content").approval.id;
+	char text[256];
+
+	ck_assert_uint_eq(id, 1);
+	ck_assert_int_eq(decide(id, BOB, false), RC_OK);
+	clock_set_shift_s(3590);
+	ck_assert_uint_eq(expire().forgotten, 0);
+	ck_assert_uint_eq(listed(true), 1);
+	clock_set_shift_s(3610);
+	ck_assert_uint_eq(expire().forgotten, 1);
+	ck_assert_uint_eq(listed(true), 0);
+	ck_assert_int_eq(HELP_DO(h, store_approval_get, &gone), RC_NOTFOUND);
+	ck_assert_uint_eq(ask(ALICE, "content").approval.id, id + 1);
+	trail(text, sizeof(text));
+	ck_assert_str_eq(text, "request deny request ");
+	clock_set_shift_s(0);
+}
+END_TEST
+
+static enum rc ask_nth(uint32_t by, int i)
+{
+	struct store_approval_ask op;
+	char content[16];
+
+	(void)snprintf(content, sizeof(content), "c%d", i);
+	op = ask_for(by, "authority.revoke", content);
+	return HELP_DO(h, store_approval_ask, &op);
+}
+
+START_TEST(operator_has_so_many_open_and_leaves_room_for_others)
+{
+	for (int i = 0; i < STORE_APPROVALS_OPERATOR_MAX; i++)
+		ck_assert_int_eq(ask_nth(ALICE, i), RC_OK);
+	ck_assert_int_eq(ask_nth(ALICE, 99), RC_QUOTA);
+	ck_assert_int_eq(ask_nth(ALICE, 0), RC_OK);
+	ck_assert_int_eq(ask_nth(BOB, 0), RC_OK);
+	ck_assert_int_eq(decide(1, BOB, true), RC_OK);
+	ck_assert_int_eq(ask_nth(ALICE, 99), RC_QUOTA);
+	ck_assert_int_eq(decide(2, BOB, false), RC_OK);
+	ck_assert_int_eq(ask_nth(ALICE, 99), RC_OK);
+}
+END_TEST
+
+START_TEST(so_many_approvals_are_open_in_all)
+{
+	const int of_each = STORE_APPROVALS_OPERATOR_MAX;
+
+	for (int i = 0; i < STORE_APPROVALS_MAX; i++)
+		ck_assert_int_eq(
+		        ask_nth((uint32_t)(2000 + i / of_each), i), RC_OK);
+	ck_assert_int_eq(ask_nth(ALICE, 0), RC_QUOTA);
+}
+END_TEST
+
 /* --- revoked authorities */
 
 static struct store_authority_revoke revoke(enum cert_reason reason)
@@ -263,6 +329,10 @@ void contract_approval(TCase *tc)
 	        tc, approval_is_for_its_content_action_and_operator_alone);
 	tcase_add_test(tc, approval_that_was_denied_is_asked_for_anew);
 	tcase_add_test(tc, approval_that_ran_out_is_of_no_use);
+	tcase_add_test(tc, closed_approval_is_forgotten_but_not_its_number);
+	tcase_add_test(
+	        tc, operator_has_so_many_open_and_leaves_room_for_others);
+	tcase_add_test(tc, so_many_approvals_are_open_in_all);
 	tcase_add_test(
 	        tc, revoked_authority_issues_nothing_and_never_comes_back);
 	tcase_add_test(tc, revoked_authority_certifies_who_signs_its_status);

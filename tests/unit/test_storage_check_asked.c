@@ -565,6 +565,26 @@ static void pending_but_decided(const struct tree_at *t)
 	put_approval(t, row_key(false, AGREED), &r);
 }
 
+static struct key last_approval_key(void)
+{
+	return key_u64_pair(APPROVAL_PART_LAST, 0);
+}
+
+static void approval_not_given_out(const struct tree_at *t)
+{
+	put_id(t, last_approval_key(), LATE - 1);
+}
+
+static void last_approval_is_junk(const struct tree_at *t)
+{
+	put(t, last_approval_key(), BYTES_LIT("?"));
+}
+
+static void approval_of_no_part(const struct tree_at *t)
+{
+	put_id(t, key_u64_pair(APPROVAL_PARTS, 1), ASKED);
+}
+
 static const struct {
 	const char *name, *tree;
 	void (*spoil)(const struct tree_at *t);
@@ -632,6 +652,9 @@ static const struct {
 	        "was approved without a second operator"),
 	APPROVAL(refused_by_nobody, "was denied by nobody"),
 	APPROVAL(pending_but_decided, "is pending, and was decided"),
+	APPROVAL(approval_not_given_out, "has a number that was not given out"),
+	APPROVAL(last_approval_is_junk, "does not read"),
+	APPROVAL(approval_of_no_part, "is of no kind that there is"),
 #undef APPROVAL
 };
 
@@ -673,6 +696,43 @@ END_TEST
 START_TEST(check_has_nothing_to_say_of_each_state)
 {
 	(void)help_close_and_check(&h);
+}
+END_TEST
+
+/* It has forgotten none, either. */
+static int drop_last_approval(MDB_txn *txn, MDB_dbi dbi)
+{
+	const struct tree_at t = { txn, dbi };
+
+	drop(&t, last_approval_key());
+	return 0;
+}
+
+START_TEST(check_has_nothing_to_say_of_a_store_that_notes_no_last_approval)
+{
+	tamper(&h, "approval", drop_last_approval);
+	ck_assert_str_eq(tamper_faults(&h), "");
+}
+END_TEST
+
+static void forget_until(int64_t shift_s, uint32_t forgotten)
+{
+	struct store_approval_expire expire = { .op.actor = "system keeper" };
+
+	clock_set_shift_s(shift_s);
+	ck_assert_int_eq(HELP_DO(&h, store_approval_expire, &expire), RC_OK);
+	ck_assert_uint_eq(expire.forgotten, forgotten);
+}
+
+START_TEST(number_of_a_store_that_noted_none_never_comes_again)
+{
+	tamper(&h, "approval", drop_last_approval);
+	help_open(&h);
+	forget_until(7200, 3);
+	forget_until(14400, 2);
+	ck_assert_uint_eq(ask("new", HOUR_US).approval.id, LATE + 1);
+	(void)help_close_and_check(&h);
+	clock_set_shift_s(0);
 }
 END_TEST
 
@@ -719,6 +779,9 @@ TCase *test_storage_check_asked(void)
 	        sizeof(rows) / sizeof(rows[0]));
 	tcase_add_test(tc, check_finds_a_request_whose_certificate_is_gone);
 	tcase_add_test(tc, check_has_nothing_to_say_of_each_state);
+	tcase_add_test(tc,
+	        check_has_nothing_to_say_of_a_store_that_notes_no_last_approval);
+	tcase_add_test(tc, number_of_a_store_that_noted_none_never_comes_again);
 	tcase_add_test(
 	        tc, check_has_nothing_to_say_of_a_token_that_was_taken_over);
 	tcase_add_test(
