@@ -14,6 +14,22 @@
 /* An authority needs a ceremony before it expires: time to find the people. */
 #define EXPIRY_WARNING_S (90 * DAY_S)
 #define PATH_MAX_BYTES 4096
+#define AGE_TEXT_BYTES 32
+
+/* What waits for somebody. */
+struct queue {
+	uint64_t n;
+	int64_t oldest_us; /* when it came; 0: there is none */
+};
+
+struct status {
+	struct store_stat stat;
+	struct queue approvals, requests;
+	struct store_approval_list approval_list;
+	struct store_waiting_list request_list;
+	struct store_approval approval_rows[STORE_APPROVALS_MAX];
+	struct store_waiting request_rows[STORE_ROWS_MAX];
+};
 
 /* --- parts */
 static json_t *describe_processes(const struct admin *a)
@@ -188,10 +204,44 @@ static void warn_of_code(const struct admin *a, struct warnings *w)
 	}
 }
 
-static json_t *describe_warnings(
-        const struct admin *a, const struct store_stat *s)
+/* "5 min" */
+static const char *age_text(char out[AGE_TEXT_BYTES], int64_t since_us)
 {
-	uint64_t open = metric_total(a->o.metrics, METRIC_APPROVALS_OPEN);
+	long long s = (clock_now_us() - since_us) / SECOND_US;
+
+	s = s > 0 ? s : 0;
+	if (s < 120)
+		snprintf(out, AGE_TEXT_BYTES, "%lld s", s);
+	else if (s < 7200)
+		snprintf(out, AGE_TEXT_BYTES, "%lld min", s / 60);
+	else if (s < 2 * DAY_S)
+		snprintf(out, AGE_TEXT_BYTES, "%lld h", s / 3600);
+	else
+		snprintf(out, AGE_TEXT_BYTES, "%lld days", s / DAY_S);
+	return out;
+}
+
+static void warn_of_waiting(const struct status *j, struct warnings *w)
+{
+	char age[AGE_TEXT_BYTES];
+
+	if (j->approvals.n > 0)
+		warn(w,
+		        "%llu requests wait for a second operator, or to be "
+		        "carried out, the oldest for %s: mica approval list",
+		        (unsigned long long)j->approvals.n,
+		        age_text(age, j->approvals.oldest_us));
+	if (j->requests.n > 0)
+		warn(w,
+		        "%llu requests of devices wait for an operator, the "
+		        "oldest for %s: mica request list",
+		        (unsigned long long)j->requests.n,
+		        age_text(age, j->requests.oldest_us));
+}
+
+static json_t *describe_warnings(const struct admin *a, const struct status *j)
+{
+	const struct store_stat *s = &j->stat;
 	struct warnings w = { json_array(), false };
 	char folder[PATH_MAX_BYTES], text[CONF_WARNING_BYTES];
 
@@ -222,49 +272,116 @@ static json_t *describe_warnings(
 	warn_of_authorities(a, &w);
 	warn_of_crls(a, &w);
 	warn_of_code(a, &w);
-	if (open > 0)
-		warn(&w,
-		        "%llu requests wait for a second operator, or to be "
-		        "carried out: mica approval list",
-		        (unsigned long long)open);
+	warn_of_waiting(j, &w);
 	if (!w.failed)
 		return w.list;
 	json_decref(w.list);
 	return NULL;
 }
 
-/* --- the whole */
-static void counted(struct store_op *op)
+static json_t *describe_queue(const struct queue *q)
 {
-	struct call *c = op->ctx;
-	const struct admin *a = c->admin;
-	const struct store_stat *s = c->job;
+	return json_pack("{s:I, s:o}", "count", (json_int_t)q->n, "oldest",
+	        q->n > 0 ? describe_time_us(q->oldest_us) : json_null());
+}
 
-	if (op->rc != RC_OK) {
-		call_refuse(c, op->rc, &op->why);
-		return;
-	}
+/* --- the whole: one read after the other */
+static void answer(struct call *c)
+{
+	const struct admin *a = c->admin;
+	const struct status *j = c->job;
+
 	call_answer(c, 200,
-	        json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:I, s:o}",
+	        json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, "
+	                  "s:o}",
 	                "version", PACKAGE_VERSION, "config", a->o.conf->path,
 	                "uptime_s",
 	                (json_int_t)((clock_mono_us() - a->started_us) /
 	                        SECOND_US),
 	                "processes", describe_processes(a), "store",
-	                describe_store(s), "clock_floor",
-	                describe_time_us(s->clock_floor_us), "authorities",
-	                describe_authorities(a), "loop_longest_us",
+	                describe_store(&j->stat), "clock_floor",
+	                describe_time_us(j->stat.clock_floor_us), "authorities",
+	                describe_authorities(a), "requests",
+	                describe_queue(&j->requests), "approvals",
+	                describe_queue(&j->approvals), "loop_longest_us",
 	                (json_int_t)metric_total(
 	                        a->o.metrics, METRIC_LOOP_LONGEST_US),
-	                "warnings", describe_warnings(a, s)));
+	                "warnings", describe_warnings(a, j)));
+}
+
+static void count(struct queue *q, int64_t asked_us)
+{
+	if (q->n++ == 0)
+		q->oldest_us = asked_us;
+}
+
+static void look_at_requests(struct call *c);
+
+/* Those that an operator approved wait for their device. */
+static void requests_listed(struct store_op *op)
+{
+	struct call *c = op->ctx;
+	struct status *j = c->job;
+
+	for (size_t i = 0; op->rc == RC_OK && i < j->request_list.n; i++)
+		if (j->request_rows[i].state == WAITING_OPEN)
+			count(&j->requests, j->request_rows[i].asked_us);
+	if (op->rc != RC_OK)
+		call_refuse(c, op->rc, &op->why);
+	else if (j->request_list.more)
+		look_at_requests(c);
+	else
+		answer(c);
+}
+
+static void look_at_requests(struct call *c)
+{
+	struct status *j = c->job;
+
+	j->request_list.op =
+	        (struct store_op){ .done = requests_listed, .ctx = c };
+	call_store(&j->request_list.op,
+	        store_waiting_list(c->admin->o.store, &j->request_list));
+}
+
+static void approvals_listed(struct store_op *op)
+{
+	struct call *c = op->ctx;
+	struct status *j = c->job;
+
+	for (size_t i = 0; op->rc == RC_OK && i < j->approval_list.n; i++)
+		count(&j->approvals, j->approval_rows[i].asked_us);
+	if (op->rc == RC_OK)
+		look_at_requests(c);
+	else
+		call_refuse(c, op->rc, &op->why);
+}
+
+static void counted(struct store_op *op)
+{
+	struct call *c = op->ctx;
+	struct status *j = c->job;
+
+	if (op->rc != RC_OK) {
+		call_refuse(c, op->rc, &op->why);
+		return;
+	}
+	j->approval_list.op =
+	        (struct store_op){ .done = approvals_listed, .ctx = c };
+	call_store(&j->approval_list.op,
+	        store_approval_list(c->admin->o.store, &j->approval_list));
 }
 
 void status_get(struct call *c)
 {
-	struct store_stat *j = call_job(c, sizeof(*j));
+	struct status *j = call_job(c, sizeof(*j));
 
 	if (j == NULL)
 		return;
-	j->op = (struct store_op){ .done = counted, .ctx = c };
-	call_store(&j->op, store_stat(c->admin->o.store, j));
+	j->approval_list.rows = j->approval_rows;
+	j->approval_list.max = STORE_APPROVALS_MAX;
+	j->request_list.rows = j->request_rows;
+	j->request_list.max = STORE_ROWS_MAX;
+	j->stat.op = (struct store_op){ .done = counted, .ctx = c };
+	call_store(&j->stat.op, store_stat(c->admin->o.store, &j->stat));
 }

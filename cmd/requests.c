@@ -28,23 +28,31 @@ static void written(struct store_op *op)
 		        log_i64(&m, q->op.forgotten), NULL);
 }
 
-/* Those that wait for somebody, and whether one ran out. */
-static enum rc look_at_open(struct requests *q, uint64_t *open, bool *late)
+/* Those that wait for somebody, since when, and whether one ran out. */
+static enum rc look_at_open(struct requests *q, bool *late)
 {
 	struct store_waiting_list list = { .rows = q->rows,
 		.max = STORE_ROWS_MAX };
-	int64_t now_us = clock_now_us();
+	int64_t now_us = clock_now_us(), oldest_us = 0;
+	uint64_t open = 0;
 	enum rc rc;
 
-	*open = 0;
 	do {
 		rc = store_waiting_list(q->r->store, &list);
 		for (size_t i = 0; rc == RC_OK && i < list.n; i++) {
-			*open += q->rows[i].state == WAITING_OPEN;
-			*late = *late || q->rows[i].expires_us <= now_us;
+			const struct store_waiting *r = &q->rows[i];
+
+			*late = *late || r->expires_us <= now_us;
+			if (r->state == WAITING_OPEN && open++ == 0)
+				oldest_us = r->asked_us;
 		}
 	} while (rc == RC_OK && list.more);
-	return rc;
+	if (rc != RC_OK)
+		return rc;
+	metric_set(q->r->metrics, METRIC_REQUESTS_WAITING, open);
+	metric_set(q->r->metrics, METRIC_REQUESTS_SINCE,
+	        (uint64_t)(oldest_us / 1000000));
+	return RC_OK;
 }
 
 /* The oldest tell: those that came later are not forgotten sooner. */
@@ -68,15 +76,13 @@ static enum rc look_at_closed(struct requests *q, bool *late)
 void requests_tick(struct requests *q)
 {
 	bool late = false;
-	uint64_t open;
 
 	if (q->busy || clock_mono_us() < q->due_us)
 		return;
 	q->due_us = clock_mono_us() + EVERY_US;
-	if (look_at_open(q, &open, &late) != RC_OK ||
+	if (look_at_open(q, &late) != RC_OK ||
 	        look_at_closed(q, &late) != RC_OK)
 		return;
-	metric_set(q->r->metrics, METRIC_REQUESTS_WAITING, open);
 	if (!late)
 		return;
 	q->op = (struct store_waiting_expire){

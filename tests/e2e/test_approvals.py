@@ -33,8 +33,11 @@ def test_nobody_approves_their_own_request(build):
         # What waits is not done.
         c.device("m1")
         wait_for("metric", lambda: c.metrics()["mica_approvals_open"] == 1)
-        assert any("mica approval list" in w
-                   for w in c.json("status")["warnings"])
+        status = c.json("status")
+        assert status["approvals"]["count"] == 1, status
+        assert status["approvals"]["oldest"] == listed[0]["asked"], status
+        assert any("mica approval list" in w and "the oldest for " in w
+                   for w in status["warnings"]), status
 
         c.mica("approval", "deny", "1")
         p = c.mica("approval", "approve", "1", check=False)
@@ -54,6 +57,19 @@ def test_what_is_not_approved_in_time_expires(build):
         wait_for("expiry", lambda: "approval.expired" in c.log())
         assert c.json("approval", "show", "1")["state"] == "expired"
         assert c.json("approval", "list")["approvals"] == []
+        c.stop()
+        c.clock_shift = 240
+        c.start()
+        wait_for("that it is forgotten",
+                 lambda: 'forgotten="1"' in c.log())
+        p = c.mica("approval", "show", "1", check=False)
+        assert p.returncode == 1 and "no such request" in p.stderr, p.stderr
+        assert revoke(c).returncode == WAITS
+        assert c.json("approval", "list")["approvals"][0]["id"] == 2
+        trail = [e["event"] for e in c.json("audit", "list")["entries"]
+                 if e["event"].startswith("approval.")]
+        assert trail == ["approval.request", "approval.expire",
+                         "approval.request"], trail
 
 
 def test_one_operator_is_enough_unless_the_configuration_says_two(build):

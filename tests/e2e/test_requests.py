@@ -40,6 +40,13 @@ def test_est_waits_for_an_operator_across_a_restart(build):
         assert "dev" in c.mica("request", "show", "1").stdout
         wait_for("metric",
                  lambda: c.metrics()["mica_requests_waiting"] == 1)
+        assert c.metrics()["mica_requests_oldest_timestamp_seconds"] > 1e9
+        status = c.json("status")
+        assert status["requests"]["count"] == 1, status
+        assert status["requests"]["oldest"] == rows[0]["asked"], status
+        about = [w for w in status["warnings"] if "mica request list" in w]
+        assert len(about) == 1 and "the oldest for " in about[0], about
+        assert about[0].split(", the")[0] in c.mica("status").stdout
         # its token is held: another key does not get it
         _, other = c.csr("other", "/CN=dev")
         assert ask(other).status == 400
@@ -47,6 +54,10 @@ def test_est_waits_for_an_operator_across_a_restart(build):
         c.start()
         assert ask().status == 202
         c.mica("request", "approve", "1")
+        # now it waits for the device
+        status = c.json("status")
+        assert status["requests"] == {"count": 0, "oldest": None}, status
+        assert "mica request list" not in str(status["warnings"]), status
         assert c.json("cert", "list", "--device", "dev")["certificates"] == []
         c.stop()
         c.start()

@@ -74,6 +74,48 @@ START_TEST(request_waits_for_another_operator_and_goes_once)
 }
 END_TEST
 
+/* "… the oldest for 0 s: mica approval list" */
+static bool is_warned_of(const json_t *status)
+{
+	const json_t *row;
+	bool found = false;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "warnings"), i, row)
+	{
+		const char *text = json_string_value(row);
+
+		found = found ||
+		        (strstr(text, "1 requests wait for a second") != NULL &&
+		                strstr(text, "the oldest for ") != NULL);
+	}
+	return found;
+}
+
+START_TEST(status_warns_while_a_request_waits)
+{
+	unsigned status;
+	json_t *o, *q;
+
+	need_two();
+	ck_assert_uint_eq(post(ADMIN_UID_ADMIN, "/v1/approvals", MAKE), 202);
+	o = admin_test_ask(ROOT, "/v1/status", NULL, NULL, &status);
+	q = json_object_get(o, "approvals");
+	ck_assert_int_eq(json_integer_value(json_object_get(q, "count")), 1);
+	ck_assert(json_is_string(json_object_get(q, "oldest")));
+	ck_assert(is_warned_of(o));
+	json_decref(o);
+	ck_assert_uint_eq(
+	        post(ADMIN_UID_ADMIN, "/v1/approvals/1/deny", ""), 200);
+	o = admin_test_ask(ROOT, "/v1/status", NULL, NULL, &status);
+	q = json_object_get(o, "approvals");
+	ck_assert_int_eq(json_integer_value(json_object_get(q, "count")), 0);
+	ck_assert(json_is_null(json_object_get(q, "oldest")));
+	ck_assert(!is_warned_of(o));
+	json_decref(o);
+}
+END_TEST
+
 static const struct {
 	const char *name;
 	uid_t uid;
@@ -216,6 +258,7 @@ void admin_test_approvals(TCase *tc)
 {
 	tcase_add_test(tc, one_operator_is_enough_where_one_is);
 	tcase_add_test(tc, request_waits_for_another_operator_and_goes_once);
+	tcase_add_test(tc, status_warns_while_a_request_waits);
 	tcase_add_loop_test(
 	        tc, request_is_decided_by_another_of_its_role, 0, DECIDERS);
 	tcase_add_loop_test(
