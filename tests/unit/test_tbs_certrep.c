@@ -595,26 +595,25 @@ START_TEST(signer_denies_what_its_key_cannot_have_opened)
 END_TEST
 
 /* A worker taken over has the registration authority's key sign what is an
- * issuer's, a responder's or a code key's. */
+ * issuer's, a responder's or a code key's; and a certificate is nothing that it
+ * signs by any other name. */
 START_TEST(signer_denies_a_registration_authority_every_other_purpose)
 {
+	uint32_t its_own = SIGNER_RA_PURPOSES | NEXT;
 	struct proto_signature m;
 	struct buf tbs;
 
 	run_tbs(&tbs, NULL);
 	for (uint32_t purpose = 0; purpose < 32; purpose++) {
-		if (SIGNER_RA_PURPOSES & SIGNER_PURPOSE_BIT(purpose))
-			continue;
 		run_sign(&run, "rsa", purpose, buf_bytes(&tbs), &m);
-		ck_assert_msg(m.rc == RC_DENIED, "purpose %u: %s",
-		        (unsigned)purpose, rc_info(m.rc)->name);
+		ck_assert_msg(m.rc == RC_DENIED ||
+		                (m.rc != RC_OK &&
+		                        (its_own &
+		                                SIGNER_PURPOSE_BIT(purpose))),
+		        "purpose %u: %s", (unsigned)purpose,
+		        rc_info(m.rc)->name);
 		ck_assert_uint_eq(m.signature.n, 0);
 	}
-	/* Nor is a certificate a CertRep, or a content key. */
-	run_sign(&run, "rsa", SIGNER_CERTREP, buf_bytes(&tbs), &m);
-	ck_assert(m.rc != RC_OK && m.signature.n == 0);
-	run_sign(&run, "rsa", SIGNER_DECRYPT, buf_bytes(&tbs), &m);
-	ck_assert(m.rc != RC_OK && m.signature.n == 0);
 	buf_free(&tbs);
 }
 END_TEST
