@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -161,38 +164,94 @@ static bool is_encrypted(const char *path)
 	return found;
 }
 
-static size_t read_line(int tty, char *out, size_t size)
+/* What ends or stops us while somebody types must not leave his terminal
+ * without echo. */
+static void hold_signals(sigset_t *held)
 {
-	size_t n = 0;
+	static const int list[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP };
 
-	while (n < size - 1 && read(tty, out + n, 1) == 1 && out[n] != '\n')
-		n++;
-	out[n] = '\0';
-	return n;
+	(void)sigemptyset(held);
+	for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++)
+		(void)sigaddset(held, list[i]);
+}
+
+/* A line; *n is its length. False: a signal is there, and waits. */
+static bool read_line(int tty, int signals, char *out, size_t size, size_t *n)
+{
+	struct pollfd both[] = { { .fd = signals, .events = POLLIN },
+		{ .fd = tty, .events = POLLIN } };
+
+	*n = 0;
+	while (*n < size - 1) {
+		if (poll(both, 2, -1) < 0 && errno != EINTR)
+			break;
+		if (both[0].revents != 0)
+			return false;
+		if (both[1].revents == 0)
+			continue;
+		if (read(tty, out + *n, 1) != 1 || out[*n] == '\n')
+			break;
+		++*n;
+	}
+	out[*n] = '\0';
+	return true;
 }
 
 /* Unseen from before the question on: who types ahead is not shown either. */
-int ceremony_ask(const char *what, const char *of)
+static bool ask_unseen(int tty, int signals, const char *question, char *out,
+        size_t size, size_t *n)
 {
-	char text[CEREMONY_PASSPHRASE_MAX_BYTES + 1];
-	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	struct termios before, hidden;
-	int fd = -1;
+	bool answered;
 
-	if (tty < 0 || tcgetattr(tty, &before) != 0)
-		goto out;
+	if (tcgetattr(tty, &before) != 0) {
+		*n = 0;
+		return true;
+	}
 	hidden = before;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
 	(void)tcsetattr(tty, TCSAFLUSH, &hidden);
-	(void)dprintf(tty, "%s of %s: ", what, of);
-	if (read_line(tty, text, sizeof(text)) > 0)
-		fd = ceremony_secret_fd(text);
+	(void)dprintf(tty, "%s: ", question);
+	answered = read_line(tty, signals, out, size, n);
 	(void)tcsetattr(tty, TCSAFLUSH, &before);
 	(void)dprintf(tty, "\n");
+	return answered;
+}
+
+/* Asked again after a signal that stopped us and let us go on. */
+static size_t ask_held(int tty, const char *question, char *out, size_t size)
+{
+	sigset_t held, before;
+	bool answered = false;
+	int signals;
+	size_t n = 0;
+
+	hold_signals(&held);
+	signals = signalfd(-1, &held, SFD_CLOEXEC);
+	while (signals >= 0 && !answered) {
+		(void)sigprocmask(SIG_BLOCK, &held, &before);
+		answered = ask_unseen(tty, signals, question, out, size, &n);
+		(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	}
+	if (signals >= 0)
+		(void)close(signals);
+	return n;
+}
+
+int ceremony_ask(const char *what, const char *of)
+{
+	char text[CEREMONY_PASSPHRASE_MAX_BYTES + 1];
+	char question[CEREMONY_PATH_BYTES + 64];
+	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	int fd = -1;
+
+	if (tty < 0)
+		return -1;
+	(void)snprintf(question, sizeof(question), "%s of %s", what, of);
+	if (ask_held(tty, question, text, sizeof(text)) > 0)
+		fd = ceremony_secret_fd(text);
 	bytes_wipe(text, sizeof(text));
-out:
-	if (tty >= 0)
-		close(tty);
+	(void)close(tty);
 	return fd;
 }
 

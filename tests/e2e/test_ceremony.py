@@ -8,7 +8,9 @@ import pty
 import re
 import select
 import shutil
+import signal
 import tempfile
+import termios
 
 from harness import Ca, run, subject
 
@@ -330,6 +332,61 @@ def test_passphrase_and_consent_are_asked_for_at_the_terminal(build):
             argv, [("Passphrase of", "wrong")], c.dir)
         assert status == 1 and "wrong passphrase" in said, said
         assert not os.path.exists(c.path("other.pem"))
+
+
+def read_until(fd, said, needle):
+    while needle not in said:
+        ready, _, _ = select.select([fd], [], [], 30)
+        assert ready, said
+        said += os.read(fd, 4096).decode()
+    return said
+
+
+def test_a_terminal_has_its_echo_back_whatever_ends_the_question(build):
+    """Ctrl-C, and a signal from elsewhere; one that only stops us does not end
+    it. The other end of the terminal stays open, so that it can be looked at."""
+    def echoes(fd):
+        return bool(termios.tcgetattr(fd)[3] & termios.ECHO)
+
+    with Away(build) as c:
+        argv = [os.path.join(build, "mica"), "authority", "sign", c.request,
+                "--key", c.offline.key, "--file", c.offline.pem, "--out",
+                c.path("signed.pem"), "--yes"]
+        for how in ("\x03", "\x1c", signal.SIGTERM, signal.SIGHUP):
+            fd, other = os.openpty()
+            pid = os.fork()
+            if pid == 0:
+                os.chdir(c.dir)
+                os.login_tty(other)
+                os.execv(argv[0], argv)
+            read_until(fd, "", "Passphrase of")
+            assert not echoes(other), how
+            if isinstance(how, str):
+                os.write(fd, ("corr" + how).encode())
+            else:
+                os.write(fd, b"corr")
+                os.kill(pid, how)
+            _, status = os.waitpid(pid, 0)
+            wanted = {"\x03": signal.SIGINT, "\x1c": signal.SIGQUIT}.get(
+                how, how)
+            assert os.WIFSIGNALED(status) and \
+                os.WTERMSIG(status) == wanted, (how, status)
+            assert echoes(other), how
+            os.close(other)
+            os.close(fd)
+        assert not os.path.exists(c.path("signed.pem"))
+        # Nobody waits for the leader of a session that is stopped: it goes on.
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execv(argv[0], argv)
+        said = read_until(fd, "", "Passphrase of")
+        os.write(fd, b"\x1a")
+        said = read_until(fd, said.replace("Passphrase of", ""),
+                          "Passphrase of")
+        os.write(fd, SECRET.encode())
+        read_until(fd, said, "to be taken back")
+        assert os.waitpid(pid, 0)[1] == 0
+        os.close(fd)
 
 
 def test_a_ca_between_root_and_authority(build):
