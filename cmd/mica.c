@@ -104,11 +104,13 @@ static const struct cli_command commands[] = {
 	        "FILE]] "
 	        "[--validity 10y] "
 	        "[--path-length 0] [--subject ATTRIBUTE=VALUE]... "
+	        "[--crl-url URL]... [--ca-issuers-url URL]... "
 	        "[--transcript FILE] [--yes]",
 	        "answer a request where the root's key is",
 	        O(OUT) | O(KEY) | O(MODULE) | O(PIN_FILE) | O(FILE) |
 	                O(ROOT_PASSPHRASE_FILE) | O(VALIDITY) | O(PATH_LENGTH) |
-	                O(SUBJECT) | O(TRANSCRIPT) | O(YES),
+	                O(SUBJECT) | O(TRANSCRIPT) | O(YES) | O(CRL_URL) |
+	                O(CA_ISSUERS_URL),
 	        1, 1, mica_authority_sign },
 	{ "authority", "install",
 	        "NAME CERT... [--crl FILE] [--transcript FILE]",
@@ -132,11 +134,12 @@ static const struct cli_command commands[] = {
 	{ "authority", "roll",
 	        "NAME [--name NEW] [--type p256] [--validity 10y] "
 	        "[--key FILE] [--file CERT] [--root-passphrase-file FILE] "
-	        "[--yes]",
+	        "[--crl-url URL]... [--ca-issuers-url URL]... [--yes]",
 	        "make its next generation: key, certificate, cross "
 	        "certificates",
 	        O(NAME) | O(TYPE) | O(VALIDITY) | O(KEY) | O(FILE) |
-	                O(ROOT_PASSPHRASE_FILE) | O(YES),
+	                O(ROOT_PASSPHRASE_FILE) | O(YES) | O(CRL_URL) |
+	                O(CA_ISSUERS_URL),
 	        1, 1, mica_authority_roll },
 	{ "authority", "revoke", "NAME --reason R",
 	        "it issues nothing more, for good; status goes on", O(REASON),
@@ -213,7 +216,9 @@ static const struct option options[OPT_COUNT] = {
 	[OPT_AT] = { "at", required_argument, NULL, 0 },
 	[OPT_AUTHORITY] = { "authority", required_argument, NULL, 0 },
 	[OPT_CA] = { "ca", required_argument, NULL, 0 },
+	[OPT_CA_ISSUERS_URL] = { "ca-issuers-url", required_argument, NULL, 0 },
 	[OPT_CRL] = { "crl", required_argument, NULL, 0 },
+	[OPT_CRL_URL] = { "crl-url", required_argument, NULL, 0 },
 	[OPT_CSR] = { "csr", required_argument, NULL, 0 },
 	[OPT_CURSOR] = { "cursor", required_argument, NULL, 0 },
 	[OPT_DECRYPT] = { "decrypt", no_argument, NULL, 0 },
@@ -264,7 +269,9 @@ static const struct option options[OPT_COUNT] = {
 	[OPT_VERIFY] = { "verify", no_argument, NULL, 0 },
 	[OPT_YES] = { "yes", no_argument, NULL, 0 },
 };
-#define MANY (O(DNS) | O(IP) | O(EMAIL) | O(URI) | O(EST_NAME) | O(SUBJECT))
+#define MANY                                                                   \
+	(O(DNS) | O(IP) | O(EMAIL) | O(URI) | O(EST_NAME) | O(SUBJECT) |       \
+	        O(CRL_URL) | O(CA_ISSUERS_URL))
 
 const char *cli_value(const struct cli *cli, enum cli_option o)
 {

@@ -308,6 +308,19 @@ enum cli_exit mica_authority_request(struct cli *cli)
 }
 
 /* --- sign */
+static void add_each(struct ceremony *c, const struct cli *cli,
+        enum cli_option option, const char *name)
+{
+	for (size_t i = 0; i < cli->option[option].n; i++)
+		ceremony_add(c, name, cli->option[option].v[i]);
+}
+
+void authority_add_urls(struct ceremony *c, const struct cli *cli)
+{
+	add_each(c, cli, OPT_CRL_URL, "--crl-url");
+	add_each(c, cli, OPT_CA_ISSUERS_URL, "--ca-issuers-url");
+}
+
 enum cli_exit mica_authority_sign(struct cli *cli)
 {
 	char key[CEREMONY_PATH_BYTES], cert[CEREMONY_PATH_BYTES];
@@ -329,6 +342,7 @@ enum cli_exit mica_authority_sign(struct cli *cli)
 	        &c, "--validity", value_or(cli, OPT_VALIDITY, CA_VALIDITY));
 	ceremony_add(&c, "--path-length",
 	        value_or(cli, OPT_PATH_LENGTH, PATH_LENGTH));
+	authority_add_urls(&c, cli);
 	ceremony_add(&c, "--out", cli_value(cli, OPT_OUT));
 	ceremony_add(&c, "--transcript", transcript);
 	if (cli_given(cli, OPT_YES))

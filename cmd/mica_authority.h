@@ -51,5 +51,7 @@ MUST_CHECK enum rc authority_subject(
  * out. RC_TOOBIG */
 MUST_CHECK enum rc authority_transcript(const struct cli *cli, const char *path,
         char out[CEREMONY_PATH_BYTES], struct why *why);
+/* --crl-url and --ca-issuers-url, each of them. */
+void authority_add_urls(struct ceremony *c, const struct cli *cli);
 
 #endif

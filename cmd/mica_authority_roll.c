@@ -244,6 +244,7 @@ static enum rc sign_here(struct roll *r, struct why *why)
 	                ? cli_value(r->cli, OPT_VALIDITY)
 	                : CA_VALIDITY);
 	ceremony_add(&c, "--path-length", PATH_LENGTH);
+	authority_add_urls(&c, r->cli);
 	ceremony_add(&c, "--out", r->cert);
 	ceremony_add(&c, "--transcript", transcript);
 	if (cli_given(r->cli, OPT_YES))

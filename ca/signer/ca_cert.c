@@ -227,6 +227,8 @@ static void put_extensions(struct buf *b, const struct ca_cert_opts *o,
 	der_put(b, DER_CONTEXT(0), issuer_id);
 	der_end(b, seq);
 	end_ext(b, ext, in);
+	ca_urls_put_crls(b, &o->crls);
+	ca_urls_put_issuers(b, &o->issuers);
 	der_end(b, list);
 	der_end(b, wrap);
 }
@@ -326,10 +328,26 @@ static enum rc check_self_issued(const struct ca_cert_opts *o, struct why *why)
 	return check_constraints(i, o->subject, why);
 }
 
+static enum rc check_urls(const struct ca_cert_opts *o, struct why *why)
+{
+	enum rc rc = why_prefix(why, ca_urls_check(&o->crls, why), "CRL's URL");
+
+	if (!rc)
+		rc = why_prefix(
+		        why, ca_urls_check(&o->issuers, why), "issuer's URL");
+	if (!rc && !o->issuer && o->crls.n + o->issuers.n > 0)
+		rc = why_set(why, RC_DENIED,
+		        "a root has no issuer that URLs could be of");
+	return rc;
+}
+
 enum rc ca_cert_check(const struct ca_cert_opts *o, struct why *why)
 {
 	const struct ca_issuer *i = o->issuer;
+	enum rc rc = check_urls(o, why);
 
+	if (rc)
+		return rc;
 	if (o->not_after_s <= o->not_before_s)
 		return why_set(why, RC_DENIED, "validity is empty");
 	if (!i)
@@ -384,6 +402,7 @@ static enum rc check_result(struct bytes der, const struct vault_key *signer,
 	bool ok = cert && key && p == der.p + der.n &&
 	        X509_verify(cert, key) == 1 && X509_check_ca(cert) == 1 &&
 	        has_key(cert, o->subject_spki) &&
+	        ca_urls_stand(cert, &o->crls, &o->issuers) &&
 	        X509_check_issued(issuer, cert) == X509_V_OK;
 
 	if (ok)

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/why.h"
+#include "ca/signer/ca_urls.h"
 #include "ca/signer/vault.h"
 
 #define CA_CERT_MAX_BYTES 65536
@@ -31,6 +32,8 @@ struct ca_cert_opts {
 	struct bytes subject_spki;      /* SubjectPublicKeyInfo, DER */
 	int path_length;                /* or CA_CERT_NO_PATH_LENGTH */
 	int64_t not_before_s, not_after_s;
+	/* Of the issuer; a root, which has none, has none of these. */
+	struct ca_urls crls, issuers;
 	/* Another generation of the issuer, which may have its name: then it is
 	 * self-issued, which path lengths do not count (RFC 5280 section
 	 * 4.2.1.9). Never the issuer's own key. */

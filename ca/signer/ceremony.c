@@ -307,7 +307,8 @@ static const struct operation {
 	        BIT(OPT_ISSUER_KEY) | BIT(OPT_ISSUER_CERT) | BIT(OPT_REQUEST) |
 	                BIT(OPT_VALIDITY) | BIT(OPT_OUT),
 	        ISSUER_MAY | BIT(OPT_SUBJECT) | BIT(OPT_PATH_LENGTH) |
-	                BIT(OPT_TRANSCRIPT) | BIT(OPT_YES),
+	                BIT(OPT_TRANSCRIPT) | BIT(OPT_YES) | BIT(OPT_CRL_URL) |
+	                BIT(OPT_CA_ISSUERS_URL),
 	        ceremony_sign },
 	{ "cross",
 	        BIT(OPT_ISSUER_KEY) | BIT(OPT_ISSUER_CERT) | BIT(OPT_CERT) |

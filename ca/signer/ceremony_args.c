@@ -13,6 +13,7 @@
 #define YEAR_DAYS 365
 #define VALIDITY_MAX_DAYS (100 * YEAR_DAYS)
 #define PATH_LENGTH_MAX 16
+#define REPEATED (BIT(OPT_SUBJECT) | BIT(OPT_CRL_URL) | BIT(OPT_CA_ISSUERS_URL))
 
 static const struct option options[] = {
 	{ "out", required_argument, NULL, OPT_OUT },
@@ -37,6 +38,8 @@ static const struct option options[] = {
 	{ "decrypt", no_argument, NULL, OPT_DECRYPT },
 	{ "as", required_argument, NULL, OPT_AS },
 	{ "quiet", no_argument, NULL, OPT_QUIET },
+	{ "crl-url", required_argument, NULL, OPT_CRL_URL },
+	{ "ca-issuers-url", required_argument, NULL, OPT_CA_ISSUERS_URL },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -155,7 +158,7 @@ static enum rc apply(struct args *a, int id, const char *text, struct why *why)
 {
 	if (id < OPT_OUT || id >= OPT_COUNT)
 		return why_set(why, RC_MALFORMED, "unknown option");
-	if ((a->given & BIT(id)) && id != OPT_SUBJECT)
+	if ((a->given & BIT(id)) && !(REPEATED & BIT(id)))
 		return why_set(why, RC_MALFORMED, "--%s: given twice",
 		        options[id - OPT_OUT].name);
 	a->given |= BIT(id);
@@ -204,6 +207,12 @@ static enum rc apply(struct args *a, int id, const char *text, struct why *why)
 		break;
 	case OPT_AS:
 		return read_ids(a, text, why);
+	case OPT_CRL_URL:
+		return why_prefix(
+		        why, ca_urls_add(&a->crls, text, why), "--crl-url");
+	case OPT_CA_ISSUERS_URL:
+		return why_prefix(why, ca_urls_add(&a->issuers, text, why),
+		        "--ca-issuers-url");
 	case OPT_NUMBER:
 		return read_number(a, text, why);
 	case OPT_PATH_LENGTH:

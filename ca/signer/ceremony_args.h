@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/why.h"
+#include "ca/signer/ca_urls.h"
 #include "der/alg.h"
 #include "der/name.h"
 
@@ -32,6 +33,8 @@ enum ceremony_option {
 	OPT_DECRYPT,
 	OPT_AS,
 	OPT_QUIET,
+	OPT_CRL_URL,
+	OPT_CA_ISSUERS_URL,
 	OPT_COUNT,
 };
 #define BIT(id) (UINT32_C(1) << (id))
@@ -59,6 +62,7 @@ struct args {
 	int64_t validity_s;
 	int path_length;
 	uint64_t number;
+	struct ca_urls crls, issuers;
 };
 
 /* Read argv[1] and on. args_free() it whatever the result. RC_MALFORMED */

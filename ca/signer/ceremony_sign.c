@@ -91,6 +91,8 @@ static void plan(const struct args *a, struct work *w)
 	o->subject = buf_bytes(&w->csr.subject);
 	o->subject_spki = buf_bytes(&w->csr.spki);
 	o->path_length = a->path_length;
+	o->crls = a->crls;
+	o->issuers = a->issuers;
 	o->not_before_s = now_s - CEREMONY_BACKDATE_S;
 	if (o->not_before_s < first_s)
 		o->not_before_s = first_s;
@@ -101,6 +103,14 @@ static void plan(const struct args *a, struct work *w)
 }
 
 /* --- saying so */
+
+/* A line each; the title at the first. */
+static void describe_urls(
+        struct buf *t, const char *title, const struct ca_urls *u)
+{
+	for (size_t i = 0; i < u->n; i++)
+		transcript_line(t, i == 0 ? title : "", "%s", u->list[i]);
+}
 
 static void describe(struct buf *t, const struct args *a, const struct work *w)
 {
@@ -121,6 +131,8 @@ static void describe(struct buf *t, const struct args *a, const struct work *w)
 	else
 		transcript_line(t, "CAs below it:", "%d", o->path_length);
 	transcript_line(t, "It may sign:", "certificates, CRLs");
+	describe_urls(t, "Its issuer's CRL:", &o->crls);
+	describe_urls(t, "Its issuer:", &o->issuers);
 	transcript_section(t, "By");
 	transcript_name(t, "Issuer:", ca_issuer_subject(w->issuer));
 	transcript_file(t, "Issuer's key:", a->issuer_key);

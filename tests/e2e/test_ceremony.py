@@ -389,6 +389,45 @@ def test_a_terminal_has_its_echo_back_whatever_ends_the_question(build):
         os.close(fd)
 
 
+URLS = ("http://pki.example/root.crl", "http://192.0.2.7:8080/root.crl?a=%20b",
+        "http://[2001:db8::1]/root.crl")
+ISSUERS = ("http://pki.example/root.cer", "http://pki.example/root.p7c")
+
+
+def test_a_certificate_says_where_its_issuers_crl_and_certificate_are(build):
+    with Away(build) as c:
+        pem = c.path("factory.pem")
+        said = c.offline.sign(
+            c.request, pem, *(x for u in URLS for x in ("--crl-url", u)),
+            *(x for u in ISSUERS for x in ("--ca-issuers-url", u))).stdout
+        for u in URLS + ISSUERS:
+            assert u in said, said
+        check_transcript(pem + ".transcript", "Its issuer's CRL:", *URLS,
+                         *ISSUERS)
+        text = run("openssl", "x509", "-in", pem, "-noout", "-ext",
+                   "crlDistributionPoints,authorityInfoAccess").stdout
+        # One point, whose names are ways to one CRL; neither is critical.
+        assert text.count("Full Name:") == 1 and "critical" not in text, text
+        assert re.findall(r"^ *URI:(.*)$", text, re.M) == list(URLS), text
+        assert re.findall(r"CA Issuers - URI:(.*)$", text, re.M) == \
+            list(ISSUERS), text
+        run("openssl", "verify", "-x509_strict", "-CAfile", c.offline.pem, pem)
+        c.install(pem)
+        c.start()
+        _, device = c.device("meter-1")
+        c.verify(device)
+
+
+def test_urls_that_no_relying_party_could_use_are_refused(build):
+    with Away(build) as c:
+        for option in ("--crl-url", "--ca-issuers-url"):
+            p = c.offline.sign(c.request, c.path("out.pem"), option,
+                               "https://pki.example/root", check=False)
+            refused(p, "want an http:// URL")
+        assert not os.path.exists(c.path("out.pem"))
+        assert not os.path.exists(c.path("out.pem.transcript"))
+
+
 def test_a_ca_between_root_and_authority(build):
     """install takes what stands between, and the CRL of whose it is."""
     with Away(build) as c:

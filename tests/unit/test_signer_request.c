@@ -334,6 +334,136 @@ START_TEST(sign_keeps_the_path_length_below_the_issuers)
 }
 END_TEST
 
+/* --- URLs */
+
+static int sign_with_url(const char *option, const char *url,
+        const char *option2, const char *url2, const char **text)
+{
+	const char *args[] = { "--ceremony", "sign", "--issuer-key", root_key,
+		"--issuer-cert", root_pem, "--request", req, "--validity", "1y",
+		"--path-length", "0", "--out", pem, "--yes", option, url,
+		option2, url2, NULL };
+
+	return run_to_end(args, text);
+}
+
+static const char *const url_options[] = { "--crl-url", "--ca-issuers-url" };
+
+static const char *const good_urls[] = {
+	"http://a",
+	"http://a?b",
+	"http://pki.example/root.crl",
+	"http://192.0.2.7:8080/root.crl?a=%20b",
+	"http://[2001:db8::1]:1/~x/(1);y=',&$!*+@:",
+};
+
+static const char *const bad_urls[] = {
+	"",
+	"http://",
+	"http:///root.crl",
+	"http://:80/",
+	"HTTP://pki.example/",
+	"https://pki.example/root.crl",
+	"ldap://pki.example/x",
+	"pki.example/root.crl",
+	"/root.crl",
+	"http://pki example/",
+	"http://pki.example/a b",
+	"http://pki.example/a\nb",
+	"http://user@pki.example/",
+	"http://user:word@pki.example/",
+	"http://pki_example/",
+	"http://pki.example:/",
+	"http://pki.example:0/",
+	"http://pki.example:65536/",
+	"http://pki.example:8O/",
+	"http://[::1/",
+	"http://[]/",
+	"http://[::1]x/",
+	"http://[pki]/",
+	"http://pki.example/a#b",
+	"http://pki.example/%",
+	"http://pki.example/%2",
+	"http://pki.example/%zz",
+	"http://pki.example/\xc3\xa9",
+	"http://pki.example/<a>",
+	"http://pki.example/\"a\"",
+	"http://pki.example/a\\b",
+	"http://pki.example/{a}",
+};
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+START_TEST(sign_puts_urls_that_everybody_can_read)
+{
+	const char *text, *option = url_options[_i];
+	X509 *cert;
+
+	for (size_t i = 0; i < COUNT(good_urls); i++) {
+		ck_assert_msg(sign_with_url(option, good_urls[i], NULL, NULL,
+		                      &text) == 0,
+		        "%s: %s", good_urls[i], text);
+		cert = read_cert(pem);
+		ck_assert_int_eq(X509_get_ext_by_NID(cert,
+		                         NID_crl_distribution_points, -1) >= 0,
+		        _i == 0);
+		ck_assert_int_eq(
+		        X509_get_ext_by_NID(cert, NID_info_access, -1) >= 0,
+		        _i == 1);
+		X509_free(cert);
+		ck_assert_int_eq(unlink(pem), 0);
+	}
+	ck_assert_int_eq(
+	        sign_with_url(option, good_urls[0], option, good_urls[1], NULL),
+	        0);
+}
+END_TEST
+
+START_TEST(sign_refuses_urls_that_not_everybody_can_read)
+{
+	const char *text, *option = url_options[_i];
+
+	for (size_t i = 0; i < COUNT(bad_urls); i++) {
+		ck_assert_msg(sign_with_url(option, bad_urls[i], NULL, NULL,
+		                      &text) == 1,
+		        "%s", bad_urls[i]);
+		ck_assert_msg(strstr(text, "want an http:// URL"), "%s: %s",
+		        bad_urls[i], text);
+	}
+	ck_assert_int_eq(sign_with_url(option, good_urls[0], option,
+	                         good_urls[0], &text),
+	        1);
+	ck_assert_msg(strstr(text, "stands twice"), "%s", text);
+	ck_assert_int_eq(access(pem, F_OK), -1);
+}
+END_TEST
+
+START_TEST(sign_takes_so_many_urls_and_so_long_ones)
+{
+	static char url[1100] = "http://a/";
+	const char *args[40] = { "--ceremony", "sign", "--issuer-key", root_key,
+		"--issuer-cert", root_pem, "--request", req, "--validity", "1y",
+		"--path-length", "0", "--out", pem, "--yes" };
+	static char urls[9][16];
+	const char *text;
+	int n = 15;
+
+	memset(url + 9, 'a', 1024 - 9);
+	ck_assert_int_eq(sign_with_url("--crl-url", url, NULL, NULL, &text), 0);
+	ck_assert_int_eq(unlink(pem), 0);
+	url[1024] = 'a';
+	ck_assert_int_eq(sign_with_url("--crl-url", url, NULL, NULL, &text), 1);
+	for (int i = 0; i < 9; i++) {
+		(void)snprintf(urls[i], sizeof(urls[i]), "http://a/%d", i);
+		args[n++] = "--crl-url";
+		args[n++] = urls[i];
+	}
+	ck_assert_int_eq(run_to_end(args, &text), 2);
+	ck_assert_msg(strstr(text, "over 8 URLs"), "%s", text);
+	args[n - 2] = NULL;
+	ck_assert_int_eq(run_to_end(args, NULL), 0);
+}
+END_TEST
+
 /* The root once more, with an extension that no ceremony of ours puts in. */
 static void constrain_root(const char *value)
 {
@@ -398,6 +528,10 @@ TCase *test_signer_request(void)
 	tcase_add_test(t, sign_refuses_requests_outside_the_roots_rules);
 	tcase_add_test(t, sign_takes_another_subject_only_when_told_which);
 	tcase_add_test(t, sign_keeps_the_path_length_below_the_issuers);
+	tcase_add_loop_test(t, sign_puts_urls_that_everybody_can_read, 0, 2);
+	tcase_add_loop_test(
+	        t, sign_refuses_urls_that_not_everybody_can_read, 0, 2);
+	tcase_add_test(t, sign_takes_so_many_urls_and_so_long_ones);
 	tcase_add_test(t, sign_heeds_the_issuers_name_constraints);
 	tcase_add_test(t, sign_refuses_the_issuers_own_key);
 	return t;
