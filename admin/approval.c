@@ -186,9 +186,17 @@ void call_approve(struct call *c, const struct approval_want *want, call_fn *go)
 		return;
 	}
 	g->go = go;
+	g->ask.later = want->later;
 	g->ask.op =
 	        (struct store_op){ .done = asked, .ctx = c, .actor = c->actor };
 	call_store(&g->ask.op, store_approval_ask(c->admin->o.store, &g->ask));
+}
+
+uint64_t call_approval(const struct call *c)
+{
+	const struct gate *g = c->gate;
+
+	return g != NULL ? g->ask.approval.id : 0;
 }
 
 /* --- POST /v1/approvals: what the command does by itself, once it may */

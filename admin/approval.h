@@ -14,6 +14,9 @@ struct approval_want {
 	 * object that is at most STORE_TEXT_MAX bytes as JSON. Borrowed. */
 	const json_t *parameters;
 	uint32_t approvals; /* operators who must agree; 1: no other */
+	/* The approval is spent by the store_audit() that is given
+	 * call_approval(), and not before: what fails is tried again. */
+	bool later;
 };
 
 /* Call go now, or once the request is found approved and is marked as carried
@@ -22,5 +25,7 @@ struct approval_want {
  * again. c->job is the caller's throughout, and for go. */
 void call_approve(
         struct call *c, const struct approval_want *want, call_fn *go);
+/* The request that was found approved; 0: nobody had to agree. */
+uint64_t call_approval(const struct call *c);
 
 #endif

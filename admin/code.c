@@ -249,7 +249,8 @@ static json_t *describe_plan(const struct call *c)
 
 /* --- on record */
 
-static void enter(struct call *c, const char *event, store_done_fn *done)
+static void enter(struct call *c, const char *event, uint64_t approval,
+        store_done_fn *done)
 {
 	struct signing *j = c->job;
 
@@ -258,6 +259,7 @@ static void enter(struct call *c, const char *event, store_done_fn *done)
 		.event = event,
 		.object = key_of(c)->conf->name,
 		.detail = j->detail,
+		.approval = approval,
 	};
 	call_store(&j->audit.op, store_audit(c->admin->o.store, &j->audit));
 }
@@ -281,7 +283,7 @@ static void fail(struct call *c, enum rc rc, const struct why *why)
 	        "why", j->why.text, NULL);
 	(void)snprintf(j->detail, sizeof(j->detail), "%s %s not signed: %s",
 	        j->algorithm, j->digest_text, j->why.text);
-	enter(c, "code.fail", failed);
+	enter(c, "code.fail", 0, failed);
 }
 
 /* --- in good standing */
@@ -321,8 +323,14 @@ static void signed_and_entered(struct store_op *op)
 	json_t *answer = NULL;
 
 	if (op->rc != RC_OK) {
+		struct why why = op->why;
+
 		buf_free(&text);
-		refuse(c, op->rc, &op->why);
+		/* The approval is gone: what was signed is thrown away. */
+		if (op->rc == RC_CONFLICT)
+			fail(c, op->rc, &why);
+		else
+			refuse(c, op->rc, &why);
 		return;
 	}
 	metric_add(c->admin->o.metrics, METRIC_CODE_SIGNED, 1);
@@ -397,7 +405,7 @@ static void looked_up_again(struct store_op *op)
 	enum rc rc = op->rc != RC_OK ? op->rc : check_status(c, &why);
 
 	if (rc == RC_OK)
-		enter(c, "code.sign", signed_and_entered);
+		enter(c, "code.sign", call_approval(c), signed_and_entered);
 	else
 		fail(c, rc, &why);
 }
@@ -517,7 +525,7 @@ static void looked_up(struct store_op *op)
 	        "%s %s, certificate %s, %" JSON_INTEGER_FORMAT
 	        " bytes, file %s",
 	        j->algorithm, j->digest_text, j->serial, j->size, j->file);
-	enter(c, "code.begin", sign);
+	enter(c, "code.begin", 0, sign);
 }
 
 static void look_up_floor(struct store_op *op)
@@ -544,7 +552,7 @@ static void go(struct call *c)
 void code_sign(struct call *c)
 {
 	struct signing *j = call_job(c, sizeof(*j));
-	struct approval_want want = { .action = "code.sign" };
+	struct approval_want want = { .action = "code.sign", .later = true };
 	struct why why = WHY_NONE;
 	json_t *parameters = NULL;
 	enum rc rc;

@@ -258,6 +258,9 @@ enum rc op_authority_put(struct batch *b, struct store_authority_put *op);
 enum rc op_authority_revoke(struct batch *b, struct store_authority_revoke *op);
 enum rc op_key_block(struct batch *b, struct store_key_block *op);
 enum rc op_audit(struct batch *b, struct store_audit *op);
+/* An approved request is carried out. RC_CONFLICT, and nothing is written */
+enum rc approval_carry_out(
+        struct batch *b, uint64_t id, const char *actor, struct why *why);
 enum rc op_crl_begin(struct batch *b, struct store_crl_begin *op);
 enum rc op_crl_commit(struct batch *b, struct store_crl_commit *op);
 enum rc op_supersede(struct batch *b, struct store_supersede *op);

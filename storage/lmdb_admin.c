@@ -403,6 +403,13 @@ enum rc op_floor_lower(struct batch *b, struct store_floor_lower *op)
 
 enum rc op_audit(struct batch *b, struct store_audit *op)
 {
+	enum rc rc = RC_OK;
+
+	if (op->approval != 0)
+		rc = approval_carry_out(
+		        b, op->approval, op->op.actor, &op->op.why);
+	if (rc != RC_OK)
+		return rc;
 	batch_audit(b, op->event, op->op.actor, op->object, op->detail);
 	op->number = b->ledger.audit;
 	return RC_OK;

@@ -188,11 +188,26 @@ enum rc op_approval_ask(struct batch *b, struct store_approval_ask *op)
 		return RC_OK;
 	}
 	op->go = r.state == APPROVAL_APPROVED;
-	if (op->go) {
+	if (op->go && !op->later) {
 		close_request(b, &r, APPROVAL_CARRIED_OUT);
 		audit(b, &r, "approval.carry_out", op->op.actor);
 	}
 	op->approval = r;
+	return RC_OK;
+}
+
+enum rc approval_carry_out(
+        struct batch *b, uint64_t id, const char *actor, struct why *why)
+{
+	struct store_approval r;
+
+	if (!find(&b->v, id, &r) || r.state != APPROVAL_APPROVED ||
+	        r.closed_us != 0 || r.expires_us <= b->now_us)
+		return why_set(why, RC_CONFLICT,
+		        "the request was carried out or denied, or ran out, "
+		        "meanwhile");
+	close_request(b, &r, APPROVAL_CARRIED_OUT);
+	audit(b, &r, "approval.carry_out", actor);
 	return RC_OK;
 }
 

@@ -760,6 +760,10 @@ struct store_audit_row {
 struct store_audit {
 	struct store_op op;
 	const char *event, *object, *detail;
+	/* A request that was found approved and is carried out by what this
+	 * says; both are on record, or neither is. 0: none. RC_CONFLICT: it was
+	 * carried out, denied or ran out meanwhile. */
+	uint64_t approval;
 	/* out */
 	uint64_t number;
 };
@@ -808,13 +812,15 @@ struct store_approval {
 
 /* Ask to carry something out. An open request of this operator for the same
  * action, object and content is taken up: one that is approved is carried out
- * by this call, durably and once (go), one that is pending stays so. Else a new
- * one is entered, to expire at expires_us. One that ran out is never taken up.
+ * by this call, durably and once (go), or later, by a store_audit() that names
+ * it; one that is pending stays so. Else a new one is entered, to expire at
+ * expires_us. One that ran out is never taken up.
  * RC_QUOTA: too many are open, or too many of this operator. */
 struct store_approval_ask {
 	struct store_op op;
 	/* action, object, detail, content, asked_by, expires_us in; all out */
 	struct store_approval approval;
+	bool later; /* go leaves it approved, for who fails to try again */
 	/* out */
 	bool go;
 };

@@ -110,6 +110,68 @@ START_TEST(approval_goes_from_one_operator_to_another_and_is_used_once)
 }
 END_TEST
 
+static enum rc enter(uint64_t approval)
+{
+	struct store_audit op = { .op.actor = "operator",
+		.event = "code.sign",
+		.object = "firmware",
+		.detail = "sha256",
+		.approval = approval };
+
+	return HELP_DO(h, store_audit, &op);
+}
+
+static bool may_go_later(uint32_t by, const char *content)
+{
+	struct store_approval_ask op = ask_for(by, "authority.revoke", content);
+
+	op.later = true;
+	ck_assert_int_eq(HELP_DO(h, store_approval_ask, &op), RC_OK);
+	return op.go;
+}
+
+START_TEST(approval_for_later_is_spent_by_the_entry_that_names_it)
+{
+	uint64_t id = ask(ALICE, "content").approval.id;
+	char text[256];
+
+	ck_assert(!may_go_later(ALICE, "content"));
+	ck_assert_int_eq(enter(id), RC_CONFLICT);
+	ck_assert_int_eq(decide(id, BOB, true), RC_OK);
+	/* As often as it fails. */
+	ck_assert(may_go_later(ALICE, "content"));
+	ck_assert(may_go_later(ALICE, "content"));
+	ck_assert_int_eq(get(id).state, APPROVAL_APPROVED);
+	ck_assert_int_eq(enter(id), RC_OK);
+	ck_assert_int_eq(get(id).state, APPROVAL_CARRIED_OUT);
+	/* Of two that went at once, one comes too late. */
+	ck_assert_int_eq(enter(id), RC_CONFLICT);
+	ck_assert_int_eq(enter(id + 1), RC_CONFLICT);
+	ck_assert(!may_go_later(ALICE, "content"));
+	trail(text, sizeof(text));
+	ck_assert_str_eq(text, "request approve carry_out request ");
+}
+END_TEST
+
+START_TEST(approval_for_later_that_is_gone_by_then_is_not_spent)
+{
+	uint64_t denied = ask(ALICE, "denied").approval.id;
+	uint64_t late = ask(ALICE, "late").approval.id;
+
+	ck_assert_int_eq(decide(denied, BOB, true), RC_OK);
+	ck_assert_int_eq(decide(late, BOB, true), RC_OK);
+	ck_assert(may_go_later(ALICE, "denied"));
+	ck_assert(may_go_later(ALICE, "late"));
+	ck_assert_int_eq(decide(denied, BOB, false), RC_OK);
+	ck_assert_int_eq(enter(denied), RC_CONFLICT);
+	ck_assert_int_eq(get(denied).state, APPROVAL_DENIED);
+	clock_set_shift_s(3601);
+	ck_assert_int_eq(enter(late), RC_CONFLICT);
+	clock_set_shift_s(0);
+	ck_assert_int_eq(get(late).state, APPROVAL_APPROVED);
+}
+END_TEST
+
 START_TEST(approval_is_never_by_who_asked)
 {
 	struct store_approval_ask op = ask(ALICE, "content");
@@ -324,6 +386,10 @@ void contract_approval(TCase *tc)
 {
 	tcase_add_test(tc,
 	        approval_goes_from_one_operator_to_another_and_is_used_once);
+	tcase_add_test(
+	        tc, approval_for_later_is_spent_by_the_entry_that_names_it);
+	tcase_add_test(
+	        tc, approval_for_later_that_is_gone_by_then_is_not_spent);
 	tcase_add_test(tc, approval_is_never_by_who_asked);
 	tcase_add_test(
 	        tc, approval_is_for_its_content_action_and_operator_alone);
