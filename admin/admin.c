@@ -219,3 +219,9 @@ void admin_set_processes(
 	a->n_processes = n < ADMIN_PROCESSES_MAX ? n : ADMIN_PROCESSES_MAX;
 	memcpy(a->processes, list, a->n_processes * sizeof(*list));
 }
+
+void admin_set_away(struct admin *a, const struct admin_away *list, size_t n)
+{
+	a->n_away = n < ADMIN_AWAY_MAX ? n : ADMIN_AWAY_MAX;
+	memcpy(a->away, list, a->n_away * sizeof(*list));
+}

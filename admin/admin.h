@@ -27,6 +27,14 @@ struct admin_process {
 	uint32_t restarts;
 };
 
+/* A token whose keys the signer cannot use now. */
+struct admin_away {
+	char token[128], keys[256];
+	int64_t since_s; /* Unix time */
+	struct why why;
+};
+#define ADMIN_AWAY_MAX 16
+
 struct admin_opts { /* all borrowed */
 	const struct conf *conf;
 	struct loop *loop;
@@ -54,5 +62,6 @@ const struct http_routes *admin_routes(const struct admin *a);
 /* What the supervisor said last. Copied. */
 void admin_set_processes(
         struct admin *a, const struct admin_process *list, size_t n);
+void admin_set_away(struct admin *a, const struct admin_away *list, size_t n);
 
 #endif

@@ -32,6 +32,8 @@ struct admin {
 	struct pubkey_ctx *keys;
 	struct admin_process processes[ADMIN_PROCESSES_MAX];
 	size_t n_processes;
+	struct admin_away away[ADMIN_AWAY_MAX];
+	size_t n_away;
 	size_t pending; /* calls that wait for an answer */
 	bool closed;    /* freed with the last of them */
 	struct admin_route route[ADMIN_ROUTES_MAX];

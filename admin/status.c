@@ -100,6 +100,27 @@ static json_t *describe_authorities(const struct admin *a)
 	return NULL;
 }
 
+/* Tokens, and the keys that cannot be used while they are not there. */
+static json_t *describe_away(const struct admin *a)
+{
+	json_t *list = json_array();
+	int bad = list == NULL;
+
+	for (size_t i = 0; bad == 0 && i < a->n_away; i++) {
+		const struct admin_away *x = &a->away[i];
+
+		bad = json_array_append_new(list,
+		        json_pack("{s:s, s:s, s:o, s:s}", "token", x->token,
+		                "keys", x->keys, "since",
+		                describe_time_s(x->since_s), "why",
+		                x->why.text));
+	}
+	if (bad == 0)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
 /* --- warnings */
 struct warnings {
 	json_t *list;
@@ -204,6 +225,13 @@ static void warn_of_code(const struct admin *a, struct warnings *w)
 	}
 }
 
+static void warn_of_away(const struct admin *a, struct warnings *w)
+{
+	for (size_t i = 0; i < a->n_away; i++)
+		warn(w, "token %s: keys %s cannot be used: %s",
+		        a->away[i].token, a->away[i].keys, a->away[i].why.text);
+}
+
 /* "5 min" */
 static const char *age_text(char out[AGE_TEXT_BYTES], int64_t since_us)
 {
@@ -269,6 +297,7 @@ static json_t *describe_warnings(const struct admin *a, const struct status *j)
 		        folder);
 	for (size_t i = 0; conf_warning(a->o.conf, i, text); i++)
 		warn(&w, "%s", text);
+	warn_of_away(a, &w);
 	warn_of_authorities(a, &w);
 	warn_of_crls(a, &w);
 	warn_of_code(a, &w);
@@ -292,16 +321,17 @@ static void answer(struct call *c)
 	const struct status *j = c->job;
 
 	call_answer(c, 200,
-	        json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, "
+	        json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+	                  "s:I, "
 	                  "s:o}",
 	                "version", PACKAGE_VERSION, "config", a->o.conf->path,
 	                "uptime_s",
 	                (json_int_t)((clock_mono_us() - a->started_us) /
 	                        SECOND_US),
-	                "processes", describe_processes(a), "store",
-	                describe_store(&j->stat), "clock_floor",
-	                describe_time_us(j->stat.clock_floor_us), "authorities",
-	                describe_authorities(a), "requests",
+	                "processes", describe_processes(a), "away",
+	                describe_away(a), "store", describe_store(&j->stat),
+	                "clock_floor", describe_time_us(j->stat.clock_floor_us),
+	                "authorities", describe_authorities(a), "requests",
 	                describe_queue(&j->requests), "approvals",
 	                describe_queue(&j->approvals), "loop_longest_us",
 	                (json_int_t)metric_total(

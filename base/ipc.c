@@ -615,6 +615,22 @@ enum rc ipc_send(struct ipc *ipc, const struct ipc_msg *msg)
 	return send_msg(ipc, msg, -1);
 }
 
+enum rc ipc_send_now(int fd, uint16_t type, struct bytes body)
+{
+	const struct ipc_msg msg = { .type = type, .body = body };
+	struct buf b = BUF_INIT(HEAD_BYTES + IPC_NOW_MAX_BYTES);
+	enum rc rc;
+
+	frame_head(&b, &msg, false, false);
+	buf_add(&b, body);
+	rc = b.failed;
+	if (rc == RC_OK &&
+	        send(fd, b.p, b.n, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)b.n)
+		rc = errno == EAGAIN ? RC_BUSY : RC_CLOSED;
+	buf_free(&b);
+	return rc;
+}
+
 enum rc ipc_send_sealed(
         struct ipc *ipc, uint16_t type, uint64_t id, int fd, size_t n)
 {

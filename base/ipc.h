@@ -58,6 +58,13 @@ int ipc_detach(struct ipc *ipc);
 #define IPC_QUEUE_MAX_BYTES (64u << 20)
 MUST_CHECK enum rc ipc_send(struct ipc *ipc, const struct ipc_msg *msg);
 
+/* At once, by a process that has no loop yet, over what is later given to
+ * ipc_new(); a body of at most IPC_NOW_MAX_BYTES.
+ * Errors: RC_TOOBIG; RC_BUSY: the peer has not read what came before; RC_CLOSED
+ */
+#define IPC_NOW_MAX_BYTES 1024
+MUST_CHECK enum rc ipc_send_now(int fd, uint16_t type, struct bytes body);
+
 /* As ipc_send, of a body that stands in a memfd already, as its last n bytes
  * and at most IPC_LEAD_MAX_BYTES behind its start. fd is duplicated; it must
  * have been sealed by ipc_memfd_seal(). For what is too large to be copied. */

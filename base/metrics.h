@@ -46,6 +46,7 @@ enum metric {
 	METRIC_SIGN_REFUSED,     /* counter */
 	METRIC_SIGN_PENDING,     /* gauge */
 	METRIC_HSM_SESSIONS,     /* gauge: open in tokens */
+	METRIC_HSM_AWAY,         /* gauge: tokens that are not there */
 	METRIC_HSM_SIGNATURES,   /* counter: by keys in tokens */
 	METRIC_HSM_FAILURES,     /* counter: calls that failed or stalled */
 	METRIC_HSM_RECOVERIES,   /* counter: tokens that came back */

@@ -41,6 +41,7 @@ enum control_type {
 	CONTROL_RESPONDER_KEY, /* keeper: struct control_responder to certify */
 	CONTROL_SIGNER_KEYS,   /* keeper: PROTO_KEY_LIST's body, as it came */
 	CONTROL_SUCCEEDED,     /* keeper: another one answers from now on */
+	CONTROL_AWAY,          /* keeper: PROTO_AWAY's body */
 };
 
 /* What `mica status` tells of a process. */

@@ -522,8 +522,8 @@ void generation_start_workers(struct generation *g)
 	struct buf b = BUF_INIT(TLS_MAX_BYTES * 2);
 	struct why why = WHY_NONE;
 
-	if (g->leaving || g->sup->stopping || g->started || !g->keeper.ready ||
-	        !responders_answered(g) ||
+	if (g->leaving || g->sup->stopping || g->started || !g->ruled ||
+	        !g->keeper.ready || !responders_answered(g) ||
 	        (g->est.n > 0 && !g->est_off && g->tls_chain.n == 0))
 		return;
 	g->started = true;
@@ -548,12 +548,31 @@ void generation_start_workers(struct generation *g)
 
 void generation_signer_ready(struct generation *g)
 {
-	if (g->serving || g->keeper.pid != 0)
+	g->ruled = true;
+	if (g->serving || (g->est.n > 0 && g->tls_spki.n > 0))
 		return;
 	if (g->est.n > 0)
 		supervisor_want_tls_key(g->sup, g);
 	else
 		start_keeper(g);
+	generation_start_workers(g);
+}
+
+void generation_signer_late(struct generation *g)
+{
+	if (!g->serving)
+		start_keeper(g);
+}
+
+static void tell_tls_key(struct generation *g)
+{
+	bool wants_cert =
+	        g->est.n > 0 && g->tls_spki.n > 0 && g->tls_chain.n == 0;
+
+	if (wants_cert &&
+	        process_send(&g->keeper, CONTROL_TLS_KEY,
+	                buf_bytes(&g->tls_spki)) != RC_OK)
+		supervisor_fail(g->sup, "keeper", "cannot be reached");
 }
 
 /* key_pem empty: not the signer's to give; chain_pem not empty: configured. */
@@ -567,6 +586,9 @@ void generation_tls_key(
 	if (g->conf->listen.est_certificate.path != NULL)
 		buf_add(&g->tls_chain, g->conf->listen.est_certificate.content);
 	start_keeper(g);
+	if (g->keeper.ready)
+		tell_tls_key(g);
+	generation_start_workers(g);
 }
 
 static void check_all_ready(struct generation *g)
@@ -584,7 +606,6 @@ static void keeper_ready(struct generation *g)
 {
 	struct supervisor *s = g->sup;
 	struct buf b = BUF_INIT(16);
-	bool wants_cert = g->est.n > 0 && g->tls_chain.n == 0;
 
 	for (unsigned i = 0; i < s->n_dead_slots; i++) {
 		buf_reset(&b);
@@ -594,11 +615,9 @@ static void keeper_ready(struct generation *g)
 			break;
 	}
 	buf_free(&b);
-	if (wants_cert &&
-	        process_send(&g->keeper, CONTROL_TLS_KEY,
-	                buf_bytes(&g->tls_spki)) != RC_OK)
-		supervisor_fail(s, "keeper", "cannot be reached");
+	tell_tls_key(g);
 	responders_tell_keeper(g);
+	supervisor_tell_away(s);
 	code_keys_tell_keeper(g);
 	generation_start_workers(g);
 }

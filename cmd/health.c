@@ -13,6 +13,7 @@ struct health {
 	struct http_route table[ROUTES];
 	struct http_routes routes;
 	bool processes, halted;
+	char away[768]; /* "": none */
 	int64_t clock_floor_us;
 };
 
@@ -46,6 +47,15 @@ static void answer_crl(unsigned status, const char *name, const char *what,
 	http_answer_text(req, status, text);
 }
 
+static void answer_processes(const struct health *h, struct http_req *req)
+{
+	char text[sizeof(h->away) + 32];
+
+	(void)snprintf(text, sizeof(text), "a process is not ready%s%s",
+	        h->away[0] != '\0' ? "; " : "", h->away);
+	http_answer_text(req, 503, text);
+}
+
 static void get_readyz(void *ctx, struct http_req *req)
 {
 	const struct health *h = ctx;
@@ -53,7 +63,7 @@ static void get_readyz(void *ctx, struct http_req *req)
 
 	crl_plan_state(h->crls, &crls);
 	if (!h->processes)
-		http_answer_text(req, 503, "a process is not ready");
+		answer_processes(h, req);
 	else if (h->halted)
 		http_answer_text(
 		        req, 503, "the store is halted: run mica store check");
@@ -61,6 +71,8 @@ static void get_readyz(void *ctx, struct http_req *req)
 		answer_crl(503, crls.ends, "has run out or is missing", req);
 	else if (clock_now_us() < h->clock_floor_us)
 		http_answer_text(req, 503, "the clock is below its floor");
+	else if (h->away[0] != '\0')
+		http_answer_text(req, 200, h->away);
 	else if (crls.n_late > 0)
 		answer_crl(200, crls.late, "is about to run out", req);
 	else
@@ -101,6 +113,16 @@ const struct http_routes *health_routes(const struct health *h)
 void health_set_ready(struct health *h, bool all_processes)
 {
 	h->processes = all_processes;
+}
+
+void health_set_away(struct health *h, const struct proto_away *list, size_t n)
+{
+	h->away[0] = '\0';
+	if (n > 0)
+		(void)snprintf(h->away, sizeof(h->away),
+		        "token %s: keys %s cannot be used: %s%s", list[0].token,
+		        list[0].keys, list[0].why.text,
+		        n > 1 ? "; and others" : "");
 }
 
 void health_set_store(struct health *h, const struct store_stat *stat)

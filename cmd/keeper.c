@@ -279,6 +279,24 @@ static void signer_keys(struct keeper *k, struct bytes body)
 	free(keys);
 }
 
+static void away(struct keeper *k, struct bytes body)
+{
+	struct proto_away in[PROTO_AWAY_MAX];
+	struct admin_away out[PROTO_AWAY_MAX];
+	size_t n = 0;
+
+	if (proto_away_unpack(in, &n, body) != RC_OK)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		out[i] = (struct admin_away){ .since_s = in[i].since_s,
+			.why = in[i].why };
+		memcpy(out[i].token, in[i].token, sizeof(out[i].token));
+		memcpy(out[i].keys, in[i].keys, sizeof(out[i].keys));
+	}
+	health_set_away(k->health, in, n);
+	admin_set_away(k->admin, out, n);
+}
+
 static void on_control(void *ctx, const struct ipc_msg *msg)
 {
 	struct keeper *k = ctx;
@@ -302,6 +320,9 @@ static void on_control(void *ctx, const struct ipc_msg *msg)
 		break;
 	case CONTROL_PROCESSES:
 		processes(k, msg->body);
+		break;
+	case CONTROL_AWAY:
+		away(k, msg->body);
 		break;
 	default:
 		break;

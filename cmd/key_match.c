@@ -1,10 +1,12 @@
 /* Whether each authority's key is the one in its certificate: a wrong one would
  * be found out by the first signature, and CRLs and OCSP answers by those who
- * rely on them. */
+ * rely on them. And what keys are like while their token is away. */
+#include "base/text.h"
 #include "ca/authority.h"
 #include "cmd/supervisor.h"
 #include <openssl/err.h>
 #include <openssl/x509.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A key can be written in more than one way. */
@@ -53,4 +55,43 @@ enum rc key_match(const struct conf *conf, const struct proto_key_entry *keys,
 		rc = match(authorities_at(a, i), keys, n, why);
 	authorities_free(a);
 	return rc;
+}
+
+static struct bytes said_of(
+        struct proto_key_entry *keys, struct bytes said, const char *name)
+{
+	size_t n = 0;
+
+	if (said.n == 0 ||
+	        proto_key_list_unpack(keys, PROTO_KEYS_MAX, &n, said) != RC_OK)
+		return BYTES_NONE;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(keys[i].name, name) == 0)
+			return keys[i].spki;
+	return BYTES_NONE;
+}
+
+static struct bytes certified(struct authorities *a, const char *name)
+{
+	for (size_t i = 0; i < authorities_count(a); i++)
+		if (strcmp(authorities_at(a, i)->conf->key->name, name) == 0)
+			return authorities_at(a, i)->spki;
+	return BYTES_NONE;
+}
+
+void key_public(struct buf *out, const struct conf *conf, struct bytes said,
+        const char *name)
+{
+	struct proto_key_entry *keys = calloc(PROTO_KEYS_MAX, sizeof(*keys));
+	struct authorities *a = NULL;
+	struct bytes spki = BYTES_NONE;
+
+	if (keys != NULL)
+		spki = said_of(keys, said, name);
+	if (spki.n == 0 && authorities_new(&a, conf, NULL) == RC_OK)
+		spki = certified(a, name);
+	if (spki.n > 0)
+		base64_encode(out, spki, 0);
+	authorities_free(a);
+	free(keys);
 }

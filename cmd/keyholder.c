@@ -5,7 +5,9 @@
 #include "ca/signer/proto.h"
 #include "der/alg.h"
 #include "cmd/supervisor.h"
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define TLS_KEY_NAME "est-listener"
@@ -134,6 +136,73 @@ void supervisor_floor(struct supervisor *s, int64_t floor_s)
 		send_floor(s);
 }
 
+/* --- what the signer cannot use */
+
+static const struct conf_key *key_named(
+        const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->n_keys; i++)
+		if (strcmp(conf->keys[i].name, name) == 0)
+			return &conf->keys[i];
+	return NULL;
+}
+
+/* One that has not said hello is asked for nothing, and speaks of no token. */
+static bool describe_loading(const struct supervisor *s, struct proto_away *out)
+{
+	const struct conf_key *k = key_named(s->now->conf, s->loading);
+
+	if (s->signer.ready || k == NULL)
+		return false;
+	*out = (struct proto_away){ .since_s = s->loading_since_s };
+	(void)snprintf(out->token, sizeof(out->token), "%s",
+	        k->uri != NULL ? k->uri : k->file);
+	(void)snprintf(out->keys, sizeof(out->keys), "%s", k->name);
+	(void)why_set(&out->why, RC_TIMEOUT,
+	        "the signer starts, and loads this key%s%s",
+	        k->uri != NULL ? " by " : "", k->uri != NULL ? k->module : "");
+	return true;
+}
+
+void supervisor_tell_away(struct supervisor *s)
+{
+	struct proto_away loading;
+	struct buf b = BUF_INIT(AWAY_MAX_BYTES);
+
+	if (s->now == NULL || !s->now->keeper.ready)
+		return;
+	if (describe_loading(s, &loading))
+		proto_away_pack(&b, &loading, 1);
+	else if (s->away.n > 0)
+		buf_add(&b, buf_bytes(&s->away));
+	else
+		proto_away_pack(&b, NULL, 0);
+	if (process_send(&s->now->keeper, CONTROL_AWAY, buf_bytes(&b)) != RC_OK)
+		log_event(LOG_WARN, "keeper.unreachable", NULL);
+	buf_free(&b);
+}
+
+static void on_loading(struct supervisor *s, struct bytes body)
+{
+	if (proto_loading_unpack(s->loading, body) != RC_OK)
+		s->loading[0] = '\0';
+	s->loading_since_s = clock_now_s();
+	supervisor_tell_away(s);
+}
+
+static void on_away(struct supervisor *s, struct bytes body)
+{
+	struct generation *const all[] = { s->now, s->next, s->old };
+
+	buf_reset(&s->away);
+	buf_add(&s->away, body);
+	supervisor_tell_away(s);
+	/* What was not known of a key may be by now. */
+	for (unsigned i = 0; i < 3; i++)
+		if (all[i] != NULL)
+			send(s, PROTO_KEYS, all[i]->number, BYTES_NONE);
+}
+
 static void on_hello(struct supervisor *s, struct bytes body)
 {
 	struct generation *const all[] = { s->now, s->next, s->old };
@@ -145,6 +214,8 @@ static void on_hello(struct supervisor *s, struct bytes body)
 		return;
 	}
 	s->signer.ready = true;
+	s->loading[0] = '\0';
+	supervisor_tell_away(s);
 	if (s->floor.known)
 		send_floor(s);
 	/* Its arguments may be older than the last hand-over. */
@@ -252,6 +323,12 @@ void supervisor_signer_message(struct supervisor *s, const struct ipc_msg *msg)
 	switch (msg->type) {
 	case PROTO_HELLO:
 		on_hello(s, msg->body);
+		break;
+	case PROTO_LOADING:
+		on_loading(s, msg->body);
+		break;
+	case PROTO_AWAY:
+		on_away(s, msg->body);
 		break;
 	case PROTO_DONE:
 		on_done(s, msg->id, msg->body);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "ca/signer/proto.h"
 #include "cmd/supervisor.h"
+#include "der/alg.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -91,7 +92,7 @@ static void child_fd_list(
 #define ENV_MAX 128
 
 /* The words of a child's argv, kept while it is spawned. */
-#define WORDS_A_KEY 7
+#define WORDS_A_KEY 8
 #define WORDS_MAX (CHILD_FDS_MAX + WORDS_A_KEY * CONF_ENTRIES_MAX)
 struct words {
 	char *argv[WORDS_MAX + 1];
@@ -127,8 +128,20 @@ bool process_pin_is_credential(const struct conf_key *k)
 	                sizeof(CONF_CREDENTIAL_PREFIX) - 1) == 0;
 }
 
+static void public_word(
+        struct words *w, const struct generation *g, const char *name)
+{
+	struct buf text = BUF_INIT(2 * SPKI_RSA_MAX_BYTES + 1024);
+
+	key_public(&text, g->conf, buf_bytes(&g->signer_keys), name);
+	if (text.n > 0 && buf_cstr(&text) != NULL)
+		word(w, "--public=%s", buf_cstr(&text));
+	buf_free(&text);
+}
+
 /* *fd is the next of the PINs' descriptors. */
-static void key_words(struct words *w, const struct conf_key *k, int *fd)
+static void key_words(struct words *w, const struct generation *g,
+        const struct conf_key *k, int *fd)
 {
 	const char *locked = k->passphrase_file;
 
@@ -141,6 +154,7 @@ static void key_words(struct words *w, const struct conf_key *k, int *fd)
 		word(w, "--uri=%s", k->uri);
 		word(w, "--module=%s", k->module);
 		word(w, "--sessions=%u", (unsigned)k->sessions);
+		public_word(w, g, k->name);
 		if (process_pin_is_credential(k))
 			word(w, "--pin-fd=%d", (*fd)++);
 		else if (k->pin != NULL)
@@ -199,7 +213,7 @@ static void signer_words(const struct process *p, struct words *w)
 		word(w, "--%s-fd=%d", i % s->n_pairs == 0 ? "keeper" : "client",
 		        fd++);
 	for (size_t i = 0; i < c->n_keys; i++)
-		key_words(w, &c->keys[i], &fd);
+		key_words(w, s->now, &c->keys[i], &fd);
 	if (c->listen.est_key != NULL)
 		word(w, "--listener-key=%s", c->listen.est_key);
 	word(w, "--log-level=%s", levels[c->log_level]);
@@ -262,7 +276,7 @@ enum rc process_start(struct process *p, struct why *why)
 	char name[24];
 	struct log_num pid;
 
-	p->ready = p->leaving = p->stays_down = false;
+	p->ready = p->leaving = p->stays_down = p->held_up = false;
 	p->slot = 0;
 	ipc_free(p->control);
 	p->control = NULL;
@@ -387,7 +401,7 @@ void process_try_again(struct process *p)
 
 void process_died(struct process *p, int status)
 {
-	bool was_up = p->ready || p->restarts > 0;
+	bool was_up = p->ready || p->restarts > 0 || p->held_up;
 	bool pin_refused = p->kind == PROCESS_SIGNER && WIFEXITED(status) &&
 	        WEXITSTATUS(status) == SIGNER_EXIT_PIN;
 

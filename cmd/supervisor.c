@@ -38,8 +38,12 @@ static void stop_check(struct supervisor *s)
 	if (running)
 		return;
 	if (s->signer.pid != 0) {
-		if (!s->signer.leaving)
-			process_leave(&s->signer);
+		if (s->signer.leaving)
+			return;
+		process_leave(&s->signer);
+		/* It has nothing to finish, and a module may hold it up. */
+		if (!s->signer.ready)
+			loop_timer_set_ms(s->deadline, KILL_AFTER_S * 1000);
 		return;
 	}
 	loop_stop(s->loop);
@@ -214,6 +218,7 @@ void supervisor_generation_up(struct supervisor *s, struct generation *g)
 		generation_leave(s->old);
 	}
 	supervisor_tell_processes(s);
+	supervisor_tell_away(s);
 	if (s->reload_wanted)
 		reload(s, s->reload_reread);
 }
@@ -267,6 +272,13 @@ static void slot_dead(struct supervisor *s, uint64_t slot)
 void supervisor_process_down(struct supervisor *s, struct process *p)
 {
 	uint64_t slot = p->slot;
+
+	if (p == &s->signer) {
+		s->loading[0] = '\0';
+		s->pings_unanswered = 0;
+		buf_reset(&s->away);
+		supervisor_tell_away(s);
+	}
 
 	p->slot = 0;
 	slot_dead(s, slot);
@@ -589,6 +601,7 @@ static void supervisor_close(struct supervisor *s)
 	metrics_unmap(s->metrics);
 	loop_free(s->loop);
 	bytes_wipe(s->ticket_secret, sizeof(s->ticket_secret));
+	buf_free(&s->away);
 }
 
 static enum rc start(struct supervisor *s)
@@ -635,6 +648,7 @@ int supervisor_run(const char *conf_path)
 	s->exe_fd = s->signer_exe_fd = s->keys_fd = s->store_fd =
 	        s->publish_fd = -1;
 	s->metrics_fd = s->shared_fd = -1;
+	s->away = BUF_INIT(AWAY_MAX_BYTES);
 	if (start(s) == RC_OK && loop_run(s->loop) == RC_OK)
 		status = s->exit_status;
 	supervisor_close(s);

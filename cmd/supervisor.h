@@ -37,6 +37,13 @@
 #define SIGNER_PING_MS 2000
 #define SIGNER_PINGS_MAX 5
 
+/* One that has not come up yet loads a key, which is a call into a module for
+ * one in a token. That it takes long is told from so many pings on, and after
+ * so many (30 s) it is ended and replaced. */
+#define SIGNER_SLOW_PINGS 3
+#define SIGNER_START_PINGS_MAX 15
+#define AWAY_MAX_BYTES 16384
+
 struct supervisor;
 struct generation;
 
@@ -52,6 +59,7 @@ struct process {
 	bool ready;
 	bool leaving;    /* told to go: its death is no failure */
 	bool stays_down; /* until somebody says that it is worth a try */
+	bool held_up;    /* it did not come up, by no fault of what it read */
 	uint64_t slot;
 	struct ipc *control;
 	int64_t deaths_us[DEATHS_MAX]; /* newest first */
@@ -116,6 +124,7 @@ struct generation {
 	struct process keeper;
 	struct process workers[WORKERS_MAX];
 	unsigned n_workers;
+	bool ruled;   /* the signer took its policy, once */
 	bool started; /* the workers, once */
 	bool serving; /* all were ready once */
 	bool est_off; /* started without a certificate for its listener */
@@ -145,9 +154,12 @@ struct supervisor {
 	struct loop_timer *ping;
 	unsigned
 	        pings_unanswered; /* by the signer, since it last said a word */
-	struct generation *now;   /* serving, or coming up first */
-	struct generation *next;  /* coming up on SIGHUP */
-	struct generation *old;   /* draining */
+	char loading[PROTO_KEY_NAME_MAX + 1]; /* the signer's; "": none */
+	int64_t loading_since_s;
+	struct buf away; /* PROTO_AWAY's body, as the signer said it last */
+	struct generation *now;  /* serving, or coming up first */
+	struct generation *next; /* coming up on SIGHUP */
+	struct generation *old;  /* draining */
 	uint32_t last_number;
 	uint64_t dead_slots[DEAD_SLOTS_MAX]; /* not yet abandoned */
 	unsigned n_dead_slots;
@@ -187,6 +199,8 @@ void supervisor_signer_message(struct supervisor *s, const struct ipc_msg *msg);
 void supervisor_send_policy(struct supervisor *s, struct generation *g);
 /* CONTROL_SIGNER_KEYS, where there are code keys or registration authorities and once all are known. */
 void code_keys_tell_keeper(struct generation *g);
+/* CONTROL_AWAY: what the signer cannot use, or what holds up its start. */
+void supervisor_tell_away(struct supervisor *s);
 void supervisor_drop_policy(struct supervisor *s, uint32_t number);
 /* A new key for the responder of that index; responders_key(g) follows. */
 void supervisor_renew_responder(
@@ -203,6 +217,11 @@ void supervisor_want_tls_key(struct supervisor *s, struct generation *g);
  * certificate? RC_CONFIG: why names authority, key and certificate. */
 MUST_CHECK enum rc key_match(const struct conf *conf,
         const struct proto_key_entry *keys, size_t n, struct why *why);
+/* The public half of key name as base64, for a signer whose token is away: as a
+ * signer said it before (PROTO_KEY_LIST's body, or empty), or from the
+ * certificate of an authority with that key. Empty: nobody knows. */
+void key_public(struct buf *out, const struct conf *conf, struct bytes said,
+        const char *name);
 
 /* --- watchdog.c */
 MUST_CHECK enum rc watchdog_start(struct supervisor *s);
@@ -267,6 +286,9 @@ MUST_CHECK enum rc generation_new(struct generation **out, struct supervisor *s,
 MUST_CHECK enum rc generation_check(const struct conf *c, struct why *why);
 /* The signer is ready and has our policy: bring up keeper, then workers. */
 void generation_signer_ready(struct generation *g);
+/* The signer is a long time coming: the keeper, which says so to who asks, does
+ * not wait for it. */
+void generation_signer_late(struct generation *g);
 /* Once all that they are to be given is there; else nothing happens. */
 void generation_start_workers(struct generation *g);
 void generation_tls_key(

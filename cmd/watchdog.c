@@ -4,16 +4,63 @@
 #include "base/log.h"
 #include "cmd/supervisor.h"
 #include <signal.h>
+#include <string.h>
+
+static void end(struct supervisor *s, const char *event, unsigned pings)
+{
+	struct log_num pid, seconds;
+
+	log_event(LOG_ERROR, event, "pid", log_i64(&pid, s->signer.pid),
+	        "seconds", log_i64(&seconds, pings * SIGNER_PING_MS / 1000),
+	        "what", "it is ended, and a new one started", NULL);
+	s->pings_unanswered = 0;
+	(void)kill(s->signer.pid, SIGKILL);
+}
+
+static void log_key(const struct supervisor *s, enum log_level level)
+{
+	const struct conf *c = s->now->conf;
+
+	for (size_t i = 0; i < c->n_keys; i++) {
+		const struct conf_key *k = &c->keys[i];
+
+		if (strcmp(k->name, s->loading) != 0)
+			continue;
+		log_event(level, "signer.held_up", "key", k->name,
+		        k->uri != NULL ? "uri" : "file",
+		        k->uri != NULL ? k->uri : k->file, "module",
+		        k->uri != NULL ? k->module : "", "what",
+		        "loading it takes long", NULL);
+	}
+}
+
+/* It says which key it goes to; each word begins the count anew. */
+static void look_at_start(struct supervisor *s)
+{
+	s->pings_unanswered++;
+	if (s->pings_unanswered == SIGNER_SLOW_PINGS) {
+		log_key(s, LOG_WARN);
+		generation_signer_late(s->now);
+	}
+	if (s->pings_unanswered < SIGNER_START_PINGS_MAX)
+		return;
+	log_key(s, LOG_ERROR);
+	s->signer.held_up = true;
+	end(s, "signer.start_hangs", SIGNER_START_PINGS_MAX);
+}
 
 /* Counted by our own turns and not by the clock: a machine that slept, or a
  * supervisor that was stopped with all the others, finds everyone late. */
 static void look(struct supervisor *s)
 {
 	const struct process *p = &s->signer;
-	struct log_num pid, seconds;
 
-	if (p->pid <= 0 || !p->ready || p->leaving || s->stopping) {
+	if (p->pid <= 0 || p->leaving || s->stopping) {
 		s->pings_unanswered = 0;
+		return;
+	}
+	if (!p->ready) {
+		look_at_start(s);
 		return;
 	}
 	if (s->pings_unanswered < SIGNER_PINGS_MAX) {
@@ -22,12 +69,7 @@ static void look(struct supervisor *s)
 			log_event(LOG_WARN, "signer.unreachable", NULL);
 		return;
 	}
-	log_event(LOG_ERROR, "signer.frozen", "pid", log_i64(&pid, p->pid),
-	        "seconds",
-	        log_i64(&seconds, SIGNER_PINGS_MAX * SIGNER_PING_MS / 1000),
-	        "what", "it is ended, and a new one started", NULL);
-	s->pings_unanswered = 0;
-	(void)kill(p->pid, SIGKILL);
+	end(s, "signer.frozen", SIGNER_PINGS_MAX);
 }
 
 static void on_ping(void *ctx)

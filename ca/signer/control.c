@@ -3,12 +3,14 @@
 
 #include "base/ipc.h"
 #include "base/log.h"
+#include "ca/signer/pool.h"
 #include "ca/signer/proto.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#define AWAY_MAX_BYTES (PROTO_AWAY_MAX * sizeof(struct proto_away))
 #define KEY_MAX_BYTES 4096
 #define KEY_LIST_MAX_BYTES (PROTO_KEYS_MAX * 2048u)
 
@@ -177,16 +179,18 @@ static void on_keep_key(struct control *c, const struct ipc_msg *msg)
 
 static void on_keys(struct control *c, const struct ipc_msg *msg)
 {
-	size_t n = vault_count(c->o.vault);
-	struct proto_key_entry *list = calloc(n ? n : 1, sizeof(*list));
+	size_t all = vault_count(c->o.vault), n = 0;
+	struct proto_key_entry *list = calloc(all ? all : 1, sizeof(*list));
 	struct buf body = BUF_INIT(KEY_LIST_MAX_BYTES);
 	struct why why = WHY_NONE;
 
-	for (size_t i = 0; list && i < n; i++) {
+	for (size_t i = 0; list && i < all; i++) {
 		const struct vault_key *k = vault_at(c->o.vault, i);
 
-		memcpy(list[i].name, k->name, sizeof(list[i].name));
-		list[i].spki = k->spki;
+		if (!vault_key_is_known(k))
+			continue;
+		memcpy(list[n].name, k->name, sizeof(list[n].name));
+		list[n++].spki = k->spki;
 	}
 	if (list)
 		proto_key_list_pack(&body, list, n);
@@ -282,4 +286,14 @@ void control_free(struct control *c)
 void control_tell(struct control *c, uint16_t type, struct bytes body)
 {
 	reply(c, 0, type, body);
+}
+
+void control_tell_away(struct control *c, struct pool *pool)
+{
+	struct buf body = BUF_INIT(AWAY_MAX_BYTES);
+	struct proto_away list[PROTO_AWAY_MAX];
+
+	proto_away_pack(&body, list, pool_away(pool, list));
+	reply(c, 0, PROTO_AWAY, buf_bytes(&body));
+	buf_free(&body);
 }

@@ -25,5 +25,8 @@ MUST_CHECK enum rc control_new(
         struct control **out, const struct control_opts *o);
 void control_free(struct control *c); /* NULL is a no-op */
 void control_tell(struct control *c, uint16_t type, struct bytes body);
+/* PROTO_AWAY: what is away now. */
+struct pool;
+void control_tell_away(struct control *c, struct pool *pool);
 
 #endif

@@ -22,7 +22,8 @@ static const char usage[] =
         "           --keeper-fd=N ... --client-fd=N ...\n"
         "           --keys-fd=N --key=NAME:FILE[:PASSPHRASE-FILE] ...\n"
         "           --token-key=NAME --uri=URI --module=PATH\n"
-        "           [--pin-file=FILE|--pin-fd=N] [--sessions=N] ...\n"
+        "           [--pin-file=FILE|--pin-fd=N] [--sessions=N]\n"
+        "           [--public=BASE64] ...\n"
         "           [--pss] [--listener-key=FILE]\n"
         "           [--uid=N --gid=N] [--threads=N]\n"
         "           [--metrics-fd=N --metrics-row=N]\n"
@@ -44,6 +45,7 @@ enum option_id {
 	OPT_MODULE,
 	OPT_PIN_FILE,
 	OPT_PIN_FD,
+	OPT_PUBLIC,
 	OPT_SESSIONS,
 	OPT_PSS,
 	OPT_LISTENER_KEY,
@@ -68,6 +70,7 @@ static const struct option options[] = {
 	{ "module", required_argument, NULL, OPT_MODULE },
 	{ "pin-file", required_argument, NULL, OPT_PIN_FILE },
 	{ "pin-fd", required_argument, NULL, OPT_PIN_FD },
+	{ "public", required_argument, NULL, OPT_PUBLIC },
 	{ "sessions", required_argument, NULL, OPT_SESSIONS },
 	{ "pss", no_argument, NULL, OPT_PSS },
 	{ "listener-key", required_argument, NULL, OPT_LISTENER_KEY },
@@ -154,6 +157,9 @@ static bool token_option(struct serve_opts *o, int id, const char *text)
 	case OPT_MODULE:
 		k->module = text;
 		return true;
+	case OPT_PUBLIC:
+		k->spki = text;
+		return true;
 	case OPT_PIN_FILE:
 		k->pin_file = text;
 		return secret_file_name_ok(text);
@@ -229,6 +235,7 @@ static bool apply(struct serve_opts *o, struct ids *ids, int id, char *text)
 	case OPT_MODULE:
 	case OPT_PIN_FILE:
 	case OPT_PIN_FD:
+	case OPT_PUBLIC:
 	case OPT_SESSIONS:
 		return token_option(o, id, text);
 	case OPT_PSS:

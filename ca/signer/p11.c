@@ -35,10 +35,23 @@ static CK_RV initialize(struct p11_module *m)
 	return m->f->C_Initialize(&args);
 }
 
+/* Its service is not there, or its device: it may be, later. */
+static bool may_pass(enum rc rc)
+{
+	return rc == RC_CLOSED || rc == RC_UNAVAILABLE;
+}
+
+static enum rc down(const struct p11_module *m, struct why *why)
+{
+	return m->down ? why_set(why, RC_UNAVAILABLE,
+	                         "the module cannot be initialised")
+	               : RC_OK;
+}
+
 /* p11-kit would wrap a managed module into one that keeps books of sessions,
  * and asks before each call whether the process forked: ours does not. */
-enum rc p11_module_open(
-        struct p11_module **out, const char *path, struct why *why)
+static enum rc module_open(
+        struct p11_module **out, const char *path, bool expect, struct why *why)
 {
 	struct p11_module *m;
 	const char *text;
@@ -59,7 +72,8 @@ enum rc p11_module_open(
 		        text ? text : "cannot be loaded");
 	}
 	rv = initialize(m);
-	if (rv != CKR_OK) {
+	m->down = expect && may_pass(p11_rc(rv));
+	if (rv != CKR_OK && !m->down) {
 		p11_kit_module_release(m->f);
 		free(m);
 		return why_prefix(why, p11_failed(why, rv, "C_Initialize"),
@@ -68,6 +82,18 @@ enum rc p11_module_open(
 	(void)pthread_rwlock_init(&m->gate, NULL);
 	*out = m;
 	return RC_OK;
+}
+
+enum rc p11_module_open(
+        struct p11_module **out, const char *path, struct why *why)
+{
+	return module_open(out, path, false, why);
+}
+
+enum rc p11_module_expect(
+        struct p11_module **out, const char *path, struct why *why)
+{
+	return module_open(out, path, true, why);
 }
 
 enum rc p11_module_restart(struct p11_module *m, struct why *why)
@@ -81,6 +107,7 @@ enum rc p11_module_restart(struct p11_module *m, struct why *why)
 		(void)m->f->C_Finalize(NULL);
 		rv = initialize(m);
 		m->epoch++;
+		m->down = may_pass(p11_rc(rv));
 		rc = rv == CKR_OK ? RC_OK : p11_failed(why, rv, "C_Initialize");
 	}
 	(void)pthread_rwlock_unlock(&m->gate);
@@ -168,8 +195,10 @@ enum rc p11_token_find(struct p11_token *t, struct why *why)
 	CK_TOKEN_INFO info, match = { 0 };
 	CK_ULONG n, n_matches = 0;
 	CK_RV rv, last = CKR_OK;
-	enum rc rc = list_slots(t->module->f, &list, &n, why);
+	enum rc rc = down(t->module, why);
 
+	if (!rc)
+		rc = list_slots(t->module->f, &list, &n, why);
 	if (rc)
 		return rc;
 	for (CK_ULONG i = 0; i < n; i++) {
@@ -208,8 +237,22 @@ static enum rc check_module(
 	                  "the URI speaks of another module's library");
 }
 
-enum rc p11_token_open(struct p11_token **out, struct p11_module *m,
-        const struct p11_uri *uri, struct bytes pin, struct why *why)
+/* One that was never seen is in no slot. */
+#define NO_SLOT ((CK_SLOT_ID)-1)
+
+static void token_expect(struct p11_token *t)
+{
+	struct bytes label = p11_uri_token_label(t->uri);
+
+	atomic_store(&t->slot, NO_SLOT);
+	if (label.n == 0)
+		label = BYTES_LIT("?");
+	memcpy(t->label, label.p, label.n);
+}
+
+static enum rc token_new(struct p11_token **out, struct p11_module *m,
+        const struct p11_uri *uri, struct bytes pin, bool expect,
+        struct why *why)
 {
 	struct p11_token *t;
 	enum rc rc;
@@ -227,15 +270,40 @@ enum rc p11_token_open(struct p11_token **out, struct p11_module *m,
 		memcpy(t->pin, pin.p, pin.n);
 	t->n_pin = pin.n;
 	rc = p11_uri_copy(&t->uri, uri);
-	if (!rc)
+	if (!rc && !m->down)
 		rc = check_module(m, uri, why);
-	if (!rc)
+	if (!rc && expect)
+		token_expect(t);
+	else if (!rc)
 		rc = p11_token_find(t, why);
 	if (rc)
 		p11_token_close(t);
 	else
 		*out = t;
 	return rc;
+}
+
+enum rc p11_token_open(struct p11_token **out, struct p11_module *m,
+        const struct p11_uri *uri, struct bytes pin, struct why *why)
+{
+	return token_new(out, m, uri, pin, false, why);
+}
+
+enum rc p11_token_expect(struct p11_token **out, struct p11_module *m,
+        const struct p11_uri *uri, struct bytes pin, struct why *why)
+{
+	return token_new(out, m, uri, pin, true, why);
+}
+
+bool p11_token_is_same(const struct p11_token *a, const struct p11_token *b)
+{
+	CK_SLOT_ID in_a = p11_token_slot(a), in_b = p11_token_slot(b);
+
+	if (a->module != b->module)
+		return false;
+	return in_a == NO_SLOT || in_b == NO_SLOT
+	        ? p11_uri_is_same_token(a->uri, b->uri)
+	        : in_a == in_b;
 }
 
 void p11_token_close(struct p11_token *t)
@@ -347,6 +415,13 @@ enum rc p11_session_open(struct p11_session **out, struct p11_token *t,
 	if (!s)
 		return RC_NOMEM;
 	s->token = t;
+	rc = down(t->module, why);
+	if (!rc && p11_token_slot(t) == NO_SLOT)
+		rc = why_set(why, RC_UNAVAILABLE, "it was not seen yet");
+	if (rc) {
+		free(s);
+		return rc;
+	}
 	rv = t->module->f->C_OpenSession(
 	        p11_token_slot(t), flags, NULL, NULL, &s->handle);
 	if (rv != CKR_OK) {

@@ -59,6 +59,11 @@ struct bytes p11_uri_id(const struct p11_uri *uri);
  * a process and path. RC_IO RC_UNSUPPORTED RC_NOMEM */
 MUST_CHECK enum rc p11_module_open(
         struct p11_module **out, const char *path, struct why *why);
+/* As that, but one that cannot be initialised now (RC_CLOSED RC_UNAVAILABLE: its
+ * service is not there, say) is down, and is RC_OK: what is done with it is
+ * RC_UNAVAILABLE until p11_module_restart() can. */
+MUST_CHECK enum rc p11_module_expect(
+        struct p11_module **out, const char *path, struct why *why);
 /* C_Finalize and unload; no call may be under way. NULL is a no-op. */
 void p11_module_close(struct p11_module *m);
 /* C_Finalize and C_Initialize: some modules see a token that was away only
@@ -74,6 +79,14 @@ void p11_leave(struct p11_module *m);
  * RC_NOTFOUND: no token matches; RC_CONFLICT: more than one; and as above. */
 MUST_CHECK enum rc p11_token_open(struct p11_token **out, struct p11_module *m,
         const struct p11_uri *uri, struct bytes pin, struct why *why);
+/* As that, of a token that is not there now and that p11_token_find() is to
+ * find later. Until then its label is uri's. */
+MUST_CHECK enum rc p11_token_expect(struct p11_token **out,
+        struct p11_module *m, const struct p11_uri *uri, struct bytes pin,
+        struct why *why);
+/* In one slot of one module; or, where one was never seen, by one description.
+ */
+bool p11_token_is_same(const struct p11_token *a, const struct p11_token *b);
 void p11_token_close(struct p11_token *t); /* NULL is a no-op */
 /* Its label, as the token has it. Borrowed. */
 const char *p11_token_label(const struct p11_token *t);

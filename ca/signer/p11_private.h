@@ -18,11 +18,16 @@ struct p11_module {
 	/* Whoever calls it holds this to read; whoever restarts it, to write. */
 	pthread_rwlock_t gate;
 	unsigned epoch; /* under gate: restarts */
+	bool down;      /* under gate: it could not be initialised */
 	atomic_uint n_sessions;
 };
 
 MUST_CHECK enum rc p11_uri_copy(
         struct p11_uri **out, const struct p11_uri *uri);
+/* Whether both describe their token in the same way. */
+bool p11_uri_is_same_token(const struct p11_uri *a, const struct p11_uri *b);
+/* The label of its token; empty: it does not say. Borrowed. */
+struct bytes p11_uri_token_label(const struct p11_uri *uri);
 /* Whether it says no other class of object. */
 bool p11_uri_is_private(const struct p11_uri *uri);
 /* Whether uri is silent about that, or says the same. */

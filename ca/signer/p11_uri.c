@@ -106,6 +106,29 @@ bool p11_uri_is_slot(const struct p11_uri *uri, CK_SLOT_ID id,
 	        p11_kit_uri_match_token_info(uri->kit, token);
 }
 
+struct bytes p11_uri_token_label(const struct p11_uri *uri)
+{
+	const CK_TOKEN_INFO *t = p11_kit_uri_get_token_info(uri->kit);
+	size_t n = sizeof(t->label);
+
+	/* One that is not said is zeros; one that is ends in spaces. */
+	while (n > 0 && (t->label[n - 1] == ' ' || t->label[n - 1] == '\0'))
+		n--;
+	return bytes_of(t->label, n);
+}
+
+bool p11_uri_is_same_token(const struct p11_uri *a, const struct p11_uri *b)
+{
+	return memcmp(p11_kit_uri_get_token_info(a->kit),
+	               p11_kit_uri_get_token_info(b->kit),
+	               sizeof(CK_TOKEN_INFO)) == 0 &&
+	        memcmp(p11_kit_uri_get_slot_info(a->kit),
+	                p11_kit_uri_get_slot_info(b->kit),
+	                sizeof(CK_SLOT_INFO)) == 0 &&
+	        p11_kit_uri_get_slot_id(a->kit) ==
+	        p11_kit_uri_get_slot_id(b->kit);
+}
+
 bool p11_uri_is_module(const struct p11_uri *uri, const CK_INFO *module)
 {
 	return p11_kit_uri_match_module_info(uri->kit, module);

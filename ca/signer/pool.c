@@ -4,7 +4,9 @@
 #include "base/clock.h"
 #include "base/thread.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 /* What a thread takes at once at most: an answer waits for its batch, and 32
@@ -123,6 +125,18 @@ void pool_give_back(struct pool *p, struct queue *mine)
 		loop_post(p->o.loop, &p->deliver);
 }
 
+void pool_changed(struct pool *p)
+{
+	bool post;
+
+	(void)pthread_mutex_lock(&p->lock);
+	post = !p->changing;
+	p->changing = true;
+	(void)pthread_mutex_unlock(&p->lock);
+	if (post)
+		loop_post(p->o.loop, &p->changed);
+}
+
 void pool_die(struct pool *p, enum rc rc, const struct why *why)
 {
 	bool post;
@@ -198,6 +212,54 @@ static void on_die(void *ctx)
 	p->o.dead(p->o.ctx, p->dead, &p->dead_why);
 }
 
+static void on_changed(void *ctx)
+{
+	struct pool *p = ctx;
+
+	(void)pthread_mutex_lock(&p->lock);
+	p->changing = false;
+	(void)pthread_mutex_unlock(&p->lock);
+	if (p->o.away)
+		p->o.away(p->o.ctx);
+}
+
+static void add_names(
+        char *out, size_t size, const struct vault *v, size_t token)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < vault_count(v); i++) {
+		const struct vault_key *k = vault_at(v, i);
+
+		if (k->token == token && n + strlen(k->name) + 3 < size)
+			n += (size_t)snprintf(out + n, size - n, "%s%s",
+			        n > 0 ? ", " : "", k->name);
+	}
+}
+
+size_t pool_away(struct pool *p, struct proto_away *list)
+{
+	size_t n = 0;
+
+	for (size_t i = 1; i < p->n_crews && n < PROTO_AWAY_MAX; i++) {
+		struct crew *c = &p->crews[i];
+		struct proto_away *one = &list[n];
+
+		(void)pthread_mutex_lock(&c->lock);
+		if (c->away) {
+			*one = (struct proto_away){ .why = c->last,
+				.since_s = c->away_since_s };
+			(void)snprintf(
+			        one->token, sizeof(one->token), "%s", c->label);
+			add_names(one->keys, sizeof(one->keys), p->o.vault, i);
+			n++;
+		}
+		(void)pthread_mutex_unlock(&c->lock);
+	}
+	return n;
+}
+
 static void on_watch(void *ctx)
 {
 	struct pool *p = ctx;
@@ -256,7 +318,8 @@ static enum rc crew_start(struct crew *c)
 		m->crew = c;
 		rc = vault_hand_new(&m->hand, c->pool->o.vault, c->token);
 		/* The session of the start is there for one of them. */
-		if (!rc && c->n_started == 0 && c->token > 0)
+		if (!rc && c->n_started == 0 && c->token > 0 &&
+		        vault_token_was_there(c->pool->o.vault, c->token))
 			rc = vault_hand_open(m->hand, NULL);
 		if (!rc &&
 		        thread_begin(&m->thread,
@@ -283,6 +346,7 @@ enum rc pool_new(struct pool **out, const struct pool_opts *o)
 	p->kick = (struct loop_task){ on_kick, p, NULL };
 	p->deliver = (struct loop_task){ on_deliver, p, NULL };
 	p->die = (struct loop_task){ on_die, p, NULL };
+	p->changed = (struct loop_task){ on_changed, p, NULL };
 	(void)pthread_mutex_init(&p->lock, NULL);
 	p->crews = calloc(1 + vault_tokens(o->vault), sizeof(*p->crews));
 	if (!p->crews)

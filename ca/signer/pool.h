@@ -13,6 +13,7 @@
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "base/why.h"
+#include "ca/signer/proto.h"
 #include "ca/signer/rules.h"
 #include "ca/signer/vault.h"
 
@@ -21,6 +22,8 @@
 /* A request waits so long for a token, and is then refused with
  * RC_UNAVAILABLE: who asked decides whether to ask again. */
 #define POOL_WAIT_MAX_MS 15000
+/* And so long for one that nobody has seen since this process began. */
+#define POOL_UNSEEN_WAIT_MAX_MS 2000
 /* A call into a module that takes longer has its job given to another session;
  * what comes out of it at last is dropped. */
 #define POOL_STALL_MS 3000
@@ -61,7 +64,9 @@ struct pool_opts {
 	 * RC_TIMEOUT, RC_UNAVAILABLE), or a token refused its PIN (RC_NOCRED).
 	 * What is in the pool is not answered any more. */
 	void (*dead)(void *ctx, enum rc rc, const struct why *why);
-	void *ctx; /* dead's */
+	/* On the loop: tokens went away or came back. May be NULL. */
+	void (*away)(void *ctx);
+	void *ctx; /* dead's and away's */
 };
 
 /* Starts the threads; those of tokens open their sessions by themselves.
@@ -71,6 +76,8 @@ MUST_CHECK enum rc pool_new(struct pool **out, const struct pool_opts *o);
  * is held up by a module, and nothing that it may use can be freed, this pool
  * included. NULL is a no-op. */
 MUST_CHECK bool pool_free(struct pool *p);
+/* The tokens that are away now; returns how many. list holds PROTO_AWAY_MAX. */
+size_t pool_away(struct pool *p, struct proto_away *list);
 /* On the loop's thread; done is called later, never from here. */
 void pool_put(struct pool *p, struct job *job);
 

@@ -42,10 +42,12 @@ struct crew {
 	unsigned n_idle;
 	bool stopping;
 	/* of a token, under the lock */
-	unsigned n_open;    /* sessions */
-	bool away;          /* one mate, the scout, looks for it */
-	bool is_short;      /* it has fewer sessions than asked for */
-	struct mate *scout; /* NULL: the next one to come */
+	unsigned n_open;      /* sessions */
+	bool seen;            /* it had a session, once */
+	bool away;            /* one mate, the scout, looks for it */
+	bool is_short;        /* it has fewer sessions than asked for */
+	struct mate *scout;   /* NULL: the next one to come */
+	int64_t away_since_s; /* by the calendar, to be told */
 	int64_t away_since_us, next_try_us, backoff_us, restart_us;
 	struct why last; /* what was wrong */
 	struct mate mates[POOL_THREADS_MAX];
@@ -54,12 +56,13 @@ struct crew {
 
 struct pool {
 	struct pool_opts o;
-	struct loop_task kick, deliver, die;
+	struct loop_task kick, deliver, die, changed;
 	struct loop_timer *watch; /* NULL: no tokens */
 	pthread_mutex_t lock;
 	/* under the lock */
 	struct queue finished;
 	bool delivering; /* deliver is posted */
+	bool changing;   /* changed is posted */
 	enum rc dead;    /* and die is posted */
 	struct why dead_why;
 	struct crew *crews; /* of software keys, then a token each */
@@ -74,6 +77,8 @@ struct job *queue_pop(struct queue *q);            /* of one that has some */
 void queue_join(struct queue *q, struct queue *from);
 /* To the loop; mine is empty then. */
 void pool_give_back(struct pool *p, struct queue *mine);
+/* A token went away or came back. */
+void pool_changed(struct pool *p);
 /* This process is of no more use. */
 void pool_die(struct pool *p, enum rc rc, const struct why *why);
 

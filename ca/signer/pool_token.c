@@ -57,6 +57,7 @@ static int64_t doubled(int64_t us, int64_t first_us, int64_t max_us)
 static void set_open(struct crew *c, bool open)
 {
 	c->n_open += open ? 1 : (unsigned)-1;
+	c->seen = c->seen || open;
 	metric_add(c->pool->o.metrics, METRIC_HSM_SESSIONS,
 	        open ? 1 : (uint64_t)-1);
 }
@@ -67,11 +68,14 @@ static void set_away(struct crew *c, const struct why *why)
 	if (c->away)
 		return;
 	c->away = true;
+	c->away_since_s = clock_now_s();
 	c->scout = NULL;
 	c->backoff_us = 0;
 	c->away_since_us = c->next_try_us = clock_mono_us();
 	c->restart_us = c->away_since_us + RESTART_AFTER_US;
 	event(LOG_WARN, "signer.token_away", c, why);
+	metric_add(c->pool->o.metrics, METRIC_HSM_AWAY, 1);
+	pool_changed(c->pool);
 }
 
 static void set_back(struct crew *c)
@@ -84,6 +88,8 @@ static void set_back(struct crew *c)
 	c->scout = NULL;
 	metric_add(c->pool->o.metrics, METRIC_HSM_RECOVERIES, 1);
 	event(LOG_NOTICE, "signer.token_back", c, &none);
+	metric_add(c->pool->o.metrics, METRIC_HSM_AWAY, (uint64_t)-1);
+	pool_changed(c->pool);
 	(void)pthread_cond_broadcast(&c->news);
 }
 
@@ -461,11 +467,11 @@ static void watch_away(struct crew *c, int64_t now_us)
 /* The queue is in the order of coming: what was put back came before the rest. */
 static struct queue overdue(struct crew *c, int64_t now_us)
 {
+	int64_t max_ms = c->seen ? POOL_WAIT_MAX_MS : POOL_UNSEEN_WAIT_MAX_MS;
 	struct queue late = { 0 };
 
 	while (c->waiting.n > 0 &&
-	        now_us - c->waiting.head->since_us >
-	                POOL_WAIT_MAX_MS * US_A_MS) {
+	        now_us - c->waiting.head->since_us > max_ms * US_A_MS) {
 		struct job *job = queue_pop(&c->waiting);
 
 		job->rc = why_set(&job->why, RC_UNAVAILABLE, "token %s: %s",

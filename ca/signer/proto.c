@@ -247,6 +247,48 @@ enum rc proto_key_list_unpack(
 	return done(&u);
 }
 
+void proto_loading_pack(struct buf *b, const char *key)
+{
+	pack_str(b, key);
+}
+
+enum rc proto_loading_unpack(char *key, struct bytes body)
+{
+	struct unpack u = unpack_of(body);
+
+	read_name(&u, key);
+	return done(&u);
+}
+
+void proto_away_pack(struct buf *b, const struct proto_away *list, size_t n)
+{
+	pack_u32(b, (uint32_t)n);
+	for (size_t i = 0; i < n; i++) {
+		pack_str(b, list[i].token);
+		pack_str(b, list[i].keys);
+		pack_u64(b, (uint64_t)list[i].since_s);
+		pack_str(b, list[i].why.text);
+	}
+}
+
+enum rc proto_away_unpack(struct proto_away *list, size_t *n, struct bytes body)
+{
+	struct unpack u = unpack_of(body);
+	uint32_t count = unpack_u32(&u);
+
+	*n = 0;
+	if (count > PROTO_AWAY_MAX)
+		return RC_TOOBIG;
+	for (uint32_t i = 0; i < count; i++) {
+		unpack_str(&u, list[i].token, sizeof(list[i].token));
+		unpack_str(&u, list[i].keys, sizeof(list[i].keys));
+		list[i].since_s = (int64_t)unpack_u64(&u);
+		unpack_str(&u, list[i].why.text, sizeof(list[i].why.text));
+	}
+	*n = count;
+	return done(&u);
+}
+
 void proto_done_pack(struct buf *b, enum rc rc, const struct why *why)
 {
 	pack_u32(b, (uint32_t)rc);

@@ -47,6 +47,12 @@ enum proto_type {
 	/* signer to the supervisor, once, when its keys are loaded; to the
 	 * clients, once, with the first policy */
 	PROTO_HELLO = 1,
+	/* signer to the supervisor, before it loads a key: its name. Who hears
+	 * no more knows which one holds it up. */
+	PROTO_LOADING = 4,
+	/* signer to the supervisor, whenever it changes: struct proto_away,
+	 * each. None are before the first. */
+	PROTO_AWAY = 5,
 	/* client to signer, and the answer under the same id */
 	PROTO_SIGN = 2,
 	PROTO_SIGNATURE = 3,
@@ -180,6 +186,23 @@ void proto_key_list_pack(
 /* At most max of them; RC_TOOBIG past that. */
 MUST_CHECK enum rc proto_key_list_unpack(
         struct proto_key_entry *keys, size_t max, size_t *n, struct bytes body);
+
+void proto_loading_pack(struct buf *b, const char *key);
+/* key holds PROTO_KEY_NAME_MAX + 1 */
+MUST_CHECK enum rc proto_loading_unpack(char *key, struct bytes body);
+
+/* A token that its keys cannot be used in now. */
+#define PROTO_AWAY_MAX 16
+struct proto_away {
+	char token[128]; /* its label, or what is known of it */
+	char keys[256];  /* names, with commas; cut where there are too many */
+	int64_t since_s; /* Unix time */
+	struct why why;
+};
+void proto_away_pack(struct buf *b, const struct proto_away *list, size_t n);
+/* At most PROTO_AWAY_MAX of them. */
+MUST_CHECK enum rc proto_away_unpack(
+        struct proto_away *list, size_t *n, struct bytes body);
 
 struct proto_done {
 	enum rc rc;

@@ -195,7 +195,7 @@ static enum rc read_item(
 	        item->policy->purposes != SIGNER_PURPOSE_BIT(SIGNER_OCSP))
 		return why_set(why, RC_CONFLICT,
 		        "key %s signs OCSP answers and nothing else", name);
-	if (item->policy->sig_alg.n > 0 &&
+	if (vault_key_is_known(k) && item->policy->sig_alg.n > 0 &&
 	        !bytes_eq(item->policy->sig_alg, alg_bytes(k->alg)))
 		return why_set(why, RC_CONFLICT, "key %s signs %s", name,
 		        alg_name(k->alg));
@@ -347,7 +347,7 @@ enum rc rules_hold(struct rules *r, const char *name, struct bytes spki)
 
 static bool is_key(const struct vault_key *k, struct bytes spki)
 {
-	return k && bytes_eq(k->spki, spki);
+	return k && vault_key_is_known(k) && bytes_eq(k->spki, spki);
 }
 
 /* By that name, if it is not empty. */
@@ -495,7 +495,10 @@ static enum rc pick(const struct rules *r, const struct question *q,
 	if (q->key >= KEPT_FROM)
 		return pick_kept(&r->kept[q->key - KEPT_FROM], q, out, why);
 	*out = vault_at(r->vault, q->key);
-	return RC_OK;
+	return vault_key_is_known(*out)
+	        ? RC_OK
+	        : why_set(why, RC_UNAVAILABLE,
+	                  "the key cannot be found in its token");
 }
 
 /* Under the lock. */

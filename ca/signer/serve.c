@@ -7,6 +7,7 @@
 #include "base/metrics.h"
 #include "base/rand.h"
 #include "base/sandbox.h"
+#include "base/text.h"
 #include "ca/signer/clients.h"
 #include "ca/signer/control.h"
 #include "ca/signer/secret_file.h"
@@ -114,14 +115,22 @@ static enum rc load_token_key(struct server *s, const struct serve_opts *o,
         const struct serve_key *k, struct why *why)
 {
 	struct buf pin = BUF_INIT(VAULT_PASSPHRASE_MAX_BYTES);
-	struct vault_token_key key = { k->name, k->uri, k->module, BYTES_NONE,
-		k->sessions };
+	struct buf spki = BUF_INIT(SERVE_SPKI_MAX_BYTES);
+	struct vault_token_key key = { .name = k->name,
+		.uri = k->uri,
+		.module = k->module,
+		.sessions = k->sessions,
+		.expect = true };
 	enum rc rc = read_pin(o, k, &pin, why);
 
 	key.pin = buf_bytes(&pin);
+	if (!rc && k->spki && base64_decode(&spki, bytes_str(k->spki)))
+		rc = why_set(why, RC_MALFORMED, "--public is no base64");
+	key.spki = buf_bytes(&spki);
 	if (!rc)
 		rc = vault_load_token(s->vault, &key, why);
 	buf_wipe(&pin);
+	buf_free(&spki);
 	return rc;
 }
 
@@ -141,6 +150,18 @@ static enum rc load_key(struct server *s, const struct serve_opts *o,
 	return rc;
 }
 
+/* A module may hold us up for as long as it likes: the supervisor knows. */
+static void tell_loading(const struct serve_opts *o, const struct serve_key *k)
+{
+	struct buf b = BUF_INIT(IPC_NOW_MAX_BYTES);
+
+	proto_loading_pack(&b, k->name);
+	if (b.failed ||
+	        ipc_send_now(o->control_fd, PROTO_LOADING, buf_bytes(&b)))
+		log_event(LOG_INFO, "signer.progress_untold", NULL);
+	buf_free(&b);
+}
+
 static enum signer_exit load_keys(struct server *s, const struct serve_opts *o)
 {
 	const struct serve_key *k = &o->listener;
@@ -149,6 +170,7 @@ static enum signer_exit load_keys(struct server *s, const struct serve_opts *o)
 
 	for (size_t i = 0; i < o->n_keys && !rc; i++) {
 		k = &o->keys[i];
+		tell_loading(o, k);
 		rc = load_key(s, o, k, &why);
 	}
 	if (!rc)
@@ -204,6 +226,14 @@ static void on_dead(void *ctx, enum rc rc, const struct why *why)
 	_exit((int)failed("token", rc, why, token_status(rc)));
 }
 
+static void on_away(void *ctx)
+{
+	struct server *s = ctx;
+
+	if (s->control)
+		control_tell_away(s->control, s->pool);
+}
+
 /* Clients are heard from the first policy on. What they sent before waits in
  * their sockets: answered without a policy, it would be refused for good. */
 static void on_ruled(void *ctx)
@@ -252,7 +282,9 @@ static enum signer_exit set_up(struct server *s, const struct serve_opts *o)
 	struct pool_opts pool = { .vault = s->vault,
 		.n_threads = o->threads,
 		.done = clients_done,
-		.dead = on_dead };
+		.dead = on_dead,
+		.away = on_away,
+		.ctx = s };
 	struct why why = WHY_NONE;
 	enum rc rc = open_metrics(s, o);
 

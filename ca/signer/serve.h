@@ -12,12 +12,14 @@
 
 #define SERVE_CLIENTS_MAX 128
 #define SERVE_SESSIONS 8 /* on a token, unless said otherwise */
+#define SERVE_SPKI_MAX_BYTES 2048
 
 /* A key in a file: NAME:FILE[:PASSPHRASE-FILE], cut in its place. Or in a
  * token: uri is not NULL. */
 struct serve_key {
 	const char *name, *file, *passphrase_file;
 	const char *uri, *module;
+	const char *spki;     /* in base64; NULL: not known */
 	const char *pin_file; /* in the keys' folder, or … */
 	int pin_fd;           /* … open, or -1 */
 	unsigned sessions;

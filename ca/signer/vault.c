@@ -96,14 +96,32 @@ enum sig_alg vault_alg_for(enum key_type type)
 	return ALG_NONE;
 }
 
-enum rc vault_use_pss(struct vault_key *k, struct why *why)
+bool vault_key_is_known(const struct vault_key *k)
 {
+	return atomic_load(&k->known);
+}
+
+static enum rc set_alg(struct vault_key *k, struct why *why)
+{
+	k->alg = vault_alg_for(k->type);
+	if (k->alg == ALG_NONE)
+		return why_set(why, RC_UNSUPPORTED,
+		        "keys of type %s are not used for signing",
+		        key_type_name(k->type));
+	if (!k->pss)
+		return RC_OK;
 	if (k->type != KEY_RSA)
 		return why_set(why, RC_CONFLICT,
 		        "PSS is for RSA, and this is a key of type %s",
 		        key_type_name(k->type));
 	k->alg = ALG_RSA_PSS_SHA256;
 	return RC_OK;
+}
+
+enum rc vault_use_pss(struct vault_key *k, struct why *why)
+{
+	k->pss = true;
+	return vault_key_is_known(k) ? set_alg(k, why) : RC_OK;
 }
 
 enum rc vault_spki(EVP_PKEY *pkey, struct buf *out)
@@ -169,6 +187,7 @@ struct vault_key *vault_key_new(const char *name)
 		return NULL;
 	memcpy(k->name, name, strlen(name) + 1);
 	atomic_init(&k->refs, 1);
+	atomic_init(&k->known, false);
 	return k;
 }
 
@@ -184,13 +203,9 @@ enum rc vault_key_describe(struct vault_key *k, struct why *why)
 	if (rc)
 		goto out;
 	k->type = spki.type;
-	k->alg = vault_alg_for(spki.type);
-	if (k->alg == ALG_NONE) {
-		rc = why_set(why, RC_UNSUPPORTED,
-		        "keys of type %s are not used for signing",
-		        key_type_name(spki.type));
+	rc = set_alg(k, why);
+	if (rc)
 		goto out;
-	}
 	if (spki.type == KEY_RSA &&
 	        (spki.bits < VAULT_RSA_MIN_BITS ||
 	                spki.bits > VAULT_RSA_MAX_BITS)) {
@@ -206,6 +221,7 @@ enum rc vault_key_describe(struct vault_key *k, struct why *why)
 	}
 	k->spki.p = buf_take(&spki_der, &n);
 	k->spki.n = n;
+	atomic_store(&k->known, true);
 out:
 	buf_free(&spki_der);
 	return rc;

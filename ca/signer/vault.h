@@ -1,6 +1,7 @@
 /* ca/signer/vault.h - the private keys of mica-signer: read from files, made, or
- * in tokens (PKCS#11), and used. A key never changes; threads share it and each
- * has a hand of its own. Needs base/, der/, libcrypto and p11-kit. */
+ * in tokens (PKCS#11), and used. A key never changes, except that one whose token
+ * is not there becomes known once; threads share it and each has a hand of its
+ * own. Needs base/, der/, libcrypto and p11-kit. */
 #ifndef MICA_CA_SIGNER_VAULT_H
 #define MICA_CA_SIGNER_VAULT_H
 
@@ -35,6 +36,9 @@ struct vault_key {
 	/* Number of the token that has it, from 1; 0: a software key */
 	size_t token;
 	struct p11_uri *uri; /* NULL: a software key */
+	bool pss;            /* RSA: it signs with RSASSA-PSS */
+	/* vault_key_is_known(): what follows, and pkey, stands */
+	atomic_bool known;
 	enum key_type type;
 	enum sig_alg alg; /* the one that it signs with */
 	struct bytes spki;
@@ -68,6 +72,12 @@ struct vault_token_key {
 	const char *module; /* absolute path */
 	struct bytes pin;   /* wiped by whoever has it */
 	unsigned sessions;  /* 1 to VAULT_SESSIONS_MAX */
+	/* Where the token is not there now, the key is expected: it is loaded
+	 * all the same, and used when the token appears. */
+	bool expect;
+	/* The public half that it is to have then, SubjectPublicKeyInfo; empty:
+	 * it becomes known then. */
+	struct bytes spki;
 };
 /* Log in, find the key and its public half, and let it sign once: a key that
  * does not fit its public half is found here. The process must not fork any
@@ -77,13 +87,17 @@ struct vault_token_key {
  * RC_UNSUPPORTED RC_MALFORMED RC_EXISTS RC_TOOBIG RC_NOMEM. */
 MUST_CHECK enum rc vault_load_token(
         struct vault *v, const struct vault_token_key *k, struct why *why);
+/* Whether its token was there, or what it is like was told. Thread-safe. */
+bool vault_key_is_known(const struct vault_key *k);
 /* How many tokens there are: they have the numbers from 1 to that. */
 size_t vault_tokens(const struct vault *v);
 unsigned vault_token_sessions(const struct vault *v, size_t token);
 const char *vault_token_label(const struct vault *v, size_t token);
+/* Whether it was there when its keys were loaded. */
+bool vault_token_was_there(const struct vault *v, size_t token);
 
 /* Sign with RSASSA-PSS (RFC 8017 section 8.1) from now on, before it is
- * shared. RC_CONFLICT: not an RSA key. */
+ * shared. RC_CONFLICT: not an RSA key, as far as is known. */
 MUST_CHECK enum rc vault_use_pss(struct vault_key *k, struct why *why);
 size_t vault_count(const struct vault *v);
 struct vault_key *vault_at(const struct vault *v, size_t i);

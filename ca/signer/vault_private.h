@@ -5,6 +5,8 @@
 #include "ca/signer/p11_key.h"
 #include "ca/signer/vault.h"
 
+#include <pthread.h>
+
 /* Ed25519 signs messages: up to here a hand has its own copy. A CRL beyond is
  * read where it stands. */
 #define HAND_MESSAGE_MAX_BYTES 65536
@@ -16,6 +18,8 @@ struct vault_token {
 	struct p11_token *token;
 	unsigned sessions;
 	struct p11_session *first; /* from the start, for the first hand */
+	bool was_there;            /* at the start */
+	pthread_mutex_t learning;  /* one hand at a time */
 };
 
 struct vault {
@@ -48,7 +52,7 @@ struct vault_hand {
 
 /* --- vault.c */
 struct vault_key *vault_key_new(const char *name);
-/* Type, algorithm and public half of k->pkey. */
+/* Type, algorithm and public half of k->pkey; it is known then. */
 MUST_CHECK enum rc vault_key_describe(struct vault_key *k, struct why *why);
 /* Whether there is room for one of that name. */
 MUST_CHECK enum rc vault_key_admit(

@@ -1,6 +1,8 @@
-/* ca/signer/vault_token.c - keys in tokens: found at the start, and used by the
- * session that a hand has. */
+/* ca/signer/vault_token.c - keys in tokens: found at the start, or when their
+ * token appears, and used by the session that a hand has. */
 #include "ca/signer/vault_private.h"
+
+#include "base/log.h"
 
 #include <openssl/err.h>
 #include <openssl/x509.h>
@@ -22,6 +24,11 @@ const char *vault_token_label(const struct vault *v, size_t token)
 	return p11_token_label(v->tokens[token - 1].token);
 }
 
+bool vault_token_was_there(const struct vault *v, size_t token)
+{
+	return v->tokens[token - 1].was_there;
+}
+
 static void token_clear(struct vault_token *t)
 {
 	p11_session_close(t->first);
@@ -35,15 +42,21 @@ static void token_clear(struct vault_token *t)
 /* Backwards: whoever owns a module came before the others that have it. */
 void vault_tokens_close(struct vault *v)
 {
-	while (v->n_tokens > 0)
-		token_clear(&v->tokens[--v->n_tokens]);
+	while (v->n_tokens > 0) {
+		struct vault_token *t = &v->tokens[--v->n_tokens];
+
+		(void)pthread_mutex_destroy(&t->learning);
+		token_clear(t);
+	}
 }
 
 /* --- at the start */
 
 static enum rc open_module(struct vault *v, struct vault_token *t,
-        const char *path, struct why *why)
+        const struct vault_token_key *k, struct why *why)
 {
+	const char *path = k->module;
+
 	t->path = strdup(path);
 	if (!t->path)
 		return RC_NOMEM;
@@ -53,7 +66,8 @@ static enum rc open_module(struct vault *v, struct vault_token *t,
 			return RC_OK;
 		}
 	t->owns_module = true;
-	return p11_module_open(&t->module, path, why);
+	return k->expect ? p11_module_expect(&t->module, path, why)
+	                 : p11_module_open(&t->module, path, why);
 }
 
 /* One of before that is the same, or NULL. */
@@ -63,9 +77,7 @@ static struct vault_token *find_same(
 	for (size_t i = 0; i < v->n_tokens; i++) {
 		struct vault_token *other = &v->tokens[i];
 
-		if (other->module == t->module &&
-		        p11_token_slot(other->token) ==
-		                p11_token_slot(t->token))
+		if (p11_token_is_same(other->token, t->token))
 			return other;
 	}
 	return NULL;
@@ -83,16 +95,46 @@ static enum rc share(struct vault_token *old, const struct vault_token_key *k,
 	return RC_OK;
 }
 
-/* The token of k, with a first session; *number is from 1. */
+static bool is_away(enum rc rc)
+{
+	return rc == RC_NOTFOUND || rc == RC_UNAVAILABLE || rc == RC_CLOSED ||
+	        rc == RC_BUSY;
+}
+
+/* With a first session, or without where it is not there and may be. */
+static enum rc see_token(struct vault_token *t, const struct vault_token_key *k,
+        const struct p11_uri *uri, struct why *why)
+{
+	enum rc rc = p11_token_open(&t->token, t->module, uri, k->pin, why);
+
+	t->was_there = !k->expect || !is_away(rc);
+	if (!t->was_there)
+		rc = p11_token_expect(&t->token, t->module, uri, k->pin, why);
+	return rc;
+}
+
+static enum rc first_session(
+        struct vault_token *t, const struct vault_token_key *k, struct why *why)
+{
+	enum rc rc;
+
+	if (!t->was_there)
+		return RC_OK;
+	rc = p11_session_open(&t->first, t->token, P11_READ, why);
+	t->was_there = !k->expect || !is_away(rc);
+	return t->was_there ? rc : RC_OK;
+}
+
+/* The token of k; *number is from 1. */
 static enum rc open_token(struct vault *v, const struct vault_token_key *k,
         const struct p11_uri *uri, size_t *number, struct why *why)
 {
 	struct vault_token t = { .sessions = k->sessions };
 	struct vault_token *old;
-	enum rc rc = open_module(v, &t, k->module, why);
+	enum rc rc = open_module(v, &t, k, why);
 
 	if (!rc)
-		rc = p11_token_open(&t.token, t.module, uri, k->pin, why);
+		rc = see_token(&t, k, uri, why);
 	old = rc ? NULL : find_same(v, &t);
 	if (old) {
 		rc = share(old, k, why);
@@ -104,14 +146,32 @@ static enum rc open_token(struct vault *v, const struct vault_token_key *k,
 		rc = why_set(why, RC_TOOBIG, "keys in over %d tokens",
 		        VAULT_TOKENS_MAX);
 	if (!rc)
-		rc = p11_session_open(&t.first, t.token, P11_READ, why);
+		rc = first_session(&t, k, why);
 	if (rc) {
 		token_clear(&t);
 		return rc;
 	}
 	v->tokens[v->n_tokens++] = t;
 	*number = v->n_tokens;
+	(void)pthread_mutex_init(&v->tokens[*number - 1].learning, NULL);
 	return RC_OK;
+}
+
+static enum rc set_public(
+        struct vault_key *k, struct bytes spki, struct why *why)
+{
+	const unsigned char *p = spki.p;
+	enum rc rc;
+
+	k->pkey = d2i_PUBKEY(NULL, &p, (long)spki.n);
+	ERR_clear_error();
+	rc = k->pkey ? vault_key_describe(k, why)
+	             : why_set(why, RC_MALFORMED, "its public half is no key");
+	if (!rc)
+		return RC_OK;
+	EVP_PKEY_free(k->pkey);
+	k->pkey = NULL;
+	return rc;
 }
 
 static enum rc load_public(
@@ -119,21 +179,22 @@ static enum rc load_public(
 {
 	struct buf spki = BUF_INIT(SPKI_RSA_MAX_BYTES + 512);
 	CK_OBJECT_HANDLE object;
-	const unsigned char *p;
 	enum rc rc = p11_key_find(s, k->uri, &object, why);
 
 	if (!rc)
 		rc = p11_key_public(s, object, &spki, why);
-	if (!rc) {
-		p = spki.p;
-		k->pkey = d2i_PUBKEY(NULL, &p, (long)spki.n);
-		ERR_clear_error();
-		rc = k->pkey ? vault_key_describe(k, why)
-		             : why_set(why, RC_MALFORMED,
-		                       "its public half is no key");
-	}
+	if (!rc)
+		rc = set_public(k, buf_bytes(&spki), why);
 	buf_free(&spki);
 	return rc;
+}
+
+/* What it signs is verified by what was said of it, so that another key in its
+ * place is found at the first signature. */
+static enum rc expect_public(
+        struct vault_key *k, struct bytes spki, struct why *why)
+{
+	return spki.n > 0 ? set_public(k, spki, why) : RC_OK;
 }
 
 /* A signature that is thrown away. */
@@ -161,6 +222,7 @@ enum rc vault_load_token(
         struct vault *v, const struct vault_token_key *k, struct why *why)
 {
 	struct vault_key *key = NULL;
+	struct p11_session *first = NULL;
 	enum rc rc = vault_key_admit(v, k->name, why);
 
 	if (!rc) {
@@ -169,18 +231,49 @@ enum rc vault_load_token(
 	}
 	if (!rc)
 		rc = open_token(v, k, key->uri, &key->token, why);
-	if (!rc)
-		rc = load_public(key, v->tokens[key->token - 1].first, why);
+	if (!rc) {
+		first = v->tokens[key->token - 1].first;
+		rc = first ? load_public(key, first, why)
+		           : expect_public(key, k->spki, why);
+	}
 	if (rc) {
 		vault_key_unref(key);
 	} else {
 		vault_key_put(v, key);
-		rc = try_key(v, key, why);
+		rc = first ? try_key(v, key, why) : RC_OK;
 	}
 	return why_prefix(why, rc, "key %s", k->name);
 }
 
 /* --- sessions of hands */
+
+/* Keys of a token that was not there, and that nobody has told us of. One that
+ * cannot be read now is tried again with the next session. */
+static void learn(struct vault_hand *h)
+{
+	struct vault *v = h->vault;
+	struct why why = WHY_NONE;
+	enum rc rc;
+
+	if (h->token->was_there)
+		return;
+	(void)pthread_mutex_lock(&h->token->learning);
+	for (size_t i = 0; i < v->n; i++) {
+		struct vault_key *k = v->keys[i];
+
+		if (k->token == 0 || &v->tokens[k->token - 1] != h->token ||
+		        vault_key_is_known(k))
+			continue;
+		rc = load_public(k, h->session, &why);
+		if (rc)
+			log_event(LOG_ERROR, "signer.key_not_found", "key",
+			        k->name, "why", why.text, NULL);
+		else
+			log_event(LOG_NOTICE, "signer.key_found", "key",
+			        k->name, NULL);
+	}
+	(void)pthread_mutex_unlock(&h->token->learning);
+}
 
 static enum rc open_session(struct vault_hand *h, struct why *why)
 {
@@ -210,6 +303,8 @@ enum rc vault_hand_open(struct vault_hand *h, struct why *why)
 	}
 	p11_enter(t->module);
 	rc = open_session(h, why);
+	if (!rc)
+		learn(h);
 	p11_leave(t->module);
 	return rc;
 }

@@ -188,9 +188,15 @@ def test_token_that_goes_away_and_comes_back_loses_nothing(build):
             waits = pool.submit(c.enroll, b64, "-u", f"dev-2:{token}")
             wait_for("the loss", lambda: c.lines("signer.token_away"))
             check_ocsp(c, pem, "good")  # by a key that is no token's
+            url = f"http://127.0.0.1:{c.prom}/readyz"
+            wait_for("readyz", lambda: "token mica" in c.curl(url).text())
+            assert c.curl(url).status == 200, c.curl(url).text()
+            assert c.json("status")["away"][0]["keys"] == "issuing"
+            assert c.metrics()["mica_hsm_tokens_away"] == 1
             assert not waits.done()
             os.rename(away, c.token_there.tokens)
             c.verify(c.cert_of(waits.result(), "dev-2"))
         assert c.lines("signer.token_back")
+        assert c.json("status")["away"] == []
         assert c.pids("signer") == signer
         assert c.json("device", "show", "dev-2")

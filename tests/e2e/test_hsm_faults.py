@@ -16,9 +16,11 @@ import time
 
 import p11
 import test_ocsp
-from harness import alone, run, wait_for
+from harness import Skip, alone, run, wait_for
+from softhsm import PIN
 from test_crash import Api, all_certs
-from test_hsm import HsmCa
+from test_hsm import HsmCa, check_ocsp
+from test_sign import Signing
 
 CI = bool(os.environ.get("MICA_TEST_CI"))
 OUTAGES = int(os.environ.get("MICA_E2E_OUTAGES", "100" if CI else "12"))
@@ -541,6 +543,138 @@ def test_a_wrong_pin_at_the_start_is_tried_once(build):
         t.want("login_rv", 0)
         c.start()
         c.device("dev")
+
+
+def readyz(c):
+    return c.curl(f"http://127.0.0.1:{c.prom}/readyz", check=False)
+
+
+def test_a_token_that_is_away_at_the_start_is_used_when_it_appears(build):
+    with hsm_ca(build) as (c, t):
+        c.start()
+        _, before = c.device("dev-1")
+        assert c.stop() == 0
+        t.want("outage", t.wanted("outage") + 1)
+        c.start(ready=False)
+
+        def told():
+            m = readyz(c)
+            return "issuing" in m.text() and m
+        said = wait_for("readyz that says it", told)
+        assert "token mica" in said.text(), said.text()
+        away, = c.json("status")["away"]
+        assert (away["token"], away["keys"]) == ("mica", "issuing"), away
+        assert any("token mica" in w for w in c.json("status")["warnings"])
+        assert c.metrics()["mica_hsm_tokens_away"] == 1
+        # What needs no signature is served, by workers, too.
+        wait_for("workers", lambda: all(
+            p["ready"] for p in c.json("status")["processes"]
+            if p["name"] != "supervisor"))
+        crl = f"http://127.0.0.1:{c.http}/crl/factory.crl"
+        assert c.curl(crl).status == 200
+        signer = c.pids("signer")
+        c.mica("revoke", "--file", before)
+        t.want("outage", t.wanted("outage") + 1)
+        c.wait_ready()
+        assert c.pids("signer") == signer
+        assert readyz(c).text().strip() == "ready"
+        assert c.json("status")["away"] == []
+        assert c.metrics()["mica_hsm_tokens_away"] == 0
+        c.verify(c.device("dev-2")[1])
+        check_ocsp(c, before, "revoked")
+
+
+def test_other_keys_serve_while_a_token_is_away_from_the_start(build):
+    """Of a code key nobody knows what it is like before its token is there."""
+    if not CI:
+        raise Skip("runs under ./check --ci")
+    with p11.FaultToken(build) as t:
+        t.tool("--keypairgen", "--key-type", "EC:prime256v1", "--label",
+               "code", "--id", "02", "--usage-sign")
+        where = (f'uri: "{t.uri("code")}", module: {t.module}, pin: hsm.pin')
+        with Signing(build, token=where) as c:
+            pin = os.path.join(c.home, "keys", "hsm.pin")
+            with open(pin, "w") as f:
+                f.write(PIN)
+            os.chmod(pin, 0o600)
+            c.give(pin)
+            t.want("outage", t.wanted("outage") + 1)
+            began = time.monotonic()
+            c.start()
+            assert time.monotonic() - began < 10
+            _, pem = c.device("dev-1")
+            check_ocsp(c, pem, "good")
+            assert "code-p256 cannot be used" in readyz(c).text()
+            p = c.sign(c.file, check=False)
+            assert p.returncode == 1 and "no certificate" in p.stderr, p.stderr
+            signer = c.pids("signer")
+            t.want("outage", t.wanted("outage") + 1)
+            wait_for("its certificate", lambda: c.json(
+                "code", "list")["code"][0].get("serial"))
+            c.sign(c.file)
+            assert c.good(c.file, c.file + ".p7s").returncode == 0
+            assert c.pids("signer") == signer
+            # A signer that comes later is told what the key is like.
+            t.want("outage", t.wanted("outage") + 1)
+            os.kill(signer[0], signal.SIGKILL)
+            wait_for("another", lambda: "code-p256" in readyz(c).text() and
+                     readyz(c).status == 200)
+            check_ocsp(c, c.device("dev-2")[1], "good")
+            t.want("outage", t.wanted("outage") + 1)
+            wait_for("the token", lambda: readyz(c).text().strip() == "ready")
+            c.sign(c.file, "--force")
+            assert c.log().count("signer.key_found") == 1
+
+
+def hung(c, t, where, act):
+    """What is asked while a signer hangs there says so; then the next one comes
+    up."""
+    t.want("hang_ms", 600000)
+    t.want(f"next_hung_{where}", 1)
+    act()
+    ends = c.log().count("signer.start_hangs")
+    url = f"http://127.0.0.1:{c.prom}/readyz"
+
+    def said():
+        a = c.curl(url, "--max-time", "2", check=False)
+        return a.status == 503 and "issuing" in a.text() and a.text()
+    text = wait_for("readyz that says it", said)
+    assert t.module in text and "not ready" in text, text
+    away, = c.json("status")["away"]
+    assert away["keys"] == "issuing" and "token=mica" in away["token"], away
+    assert any("issuing" in w for w in c.json("status")["warnings"])
+    wait_for("its end",
+             lambda: c.log().count("signer.start_hangs") > ends, 60)
+    held = c.lines("signer.held_up")
+    assert held and all(t.module in x and 'key="issuing"' in x
+                        for x in held), held
+    c.wait_ready()
+    assert c.json("status")["away"] == []
+
+
+def test_a_module_that_hangs_at_the_start_is_replaced(build):
+    if not CI:
+        raise Skip("runs under ./check --ci")
+    with hsm_ca(build) as (c, t):
+        hung(c, t, "initialize", lambda: c.start(ready=False))
+        c.verify(c.device("dev-1")[1])
+        for where in ("open", "login"):
+            hung(c, t, where,
+                 lambda: os.kill(c.pids("signer")[0], signal.SIGKILL))
+            c.verify(c.device("dev-" + where)[1])
+
+
+def test_a_signer_that_hangs_at_its_start_holds_up_no_stop(build):
+    if not CI:
+        raise Skip("runs under ./check --ci")
+    with hsm_ca(build) as (c, t):
+        t.want("hang_ms", 600000)
+        t.want("next_hung_initialize", 1)
+        c.start(ready=False)
+        wait_for("the hang", lambda: t.did("hung") == 1)
+        began = time.monotonic()
+        c.stop()
+        assert time.monotonic() - began < 10
 
 
 def test_a_dead_module_costs_a_signer_and_no_more(build):

@@ -78,6 +78,14 @@ static void pause_us(uint64_t us)
 		;
 }
 
+static void maybe_hang(enum fault_want what)
+{
+	if (!next(what))
+		return;
+	did(FAULT_HUNG);
+	pause_us(want(FAULT_HANG_MS) * 1000);
+}
+
 /* --- the control file */
 
 static bool control_path(char *out, size_t size)
@@ -216,6 +224,7 @@ static CK_RV fault_initialize(void *args)
 		fault.control = control_map();
 	if (!fault.control || (!fault.real && !load_real()))
 		return CKR_GENERAL_ERROR;
+	maybe_hang(FAULT_NEXT_HUNG_INITIALIZE);
 	if (want(FAULT_DEAD_RV))
 		return want(FAULT_DEAD_RV);
 	rv = fault.real->C_Initialize(args);
@@ -348,8 +357,10 @@ static void remember_slot(CK_SLOT_ID slot)
 static CK_RV fault_open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *app,
         CK_NOTIFY notify, CK_SESSION_HANDLE *session)
 {
-	CK_RV rv = enter();
+	CK_RV rv;
 
+	maybe_hang(FAULT_NEXT_HUNG_OPEN);
+	rv = enter();
 	if (rv != CKR_OK)
 		return rv;
 	if (over_limit())
@@ -400,8 +411,10 @@ static CK_RV fault_login(CK_SESSION_HANDLE session, CK_USER_TYPE user,
         CK_UTF8CHAR *pin, CK_ULONG n)
 {
 	CK_SESSION_HANDLE real;
-	CK_RV rv = enter_session(session, &real);
+	CK_RV rv;
 
+	maybe_hang(FAULT_NEXT_HUNG_LOGIN);
+	rv = enter_session(session, &real);
 	if (rv != CKR_OK)
 		return rv;
 	did(FAULT_LOGINS);
@@ -495,10 +508,7 @@ static void begin(void)
 	while (now > seen && !atomic_compare_exchange_weak(most, &seen, now))
 		;
 	pause_us(want(FAULT_LATENCY_US));
-	if (next(FAULT_NEXT_HUNG)) {
-		did(FAULT_HUNG);
-		pause_us(want(FAULT_HANG_MS) * 1000);
-	}
+	maybe_hang(FAULT_NEXT_HUNG);
 	if (next(FAULT_NEXT_CRASHED))
 		abort();
 }

@@ -35,6 +35,9 @@ enum fault_want {
 	                     * that signature again, as by a device whose work
 	                     * costs this machine nothing */
 	FAULT_TOKEN_FLAGS,  /* of CK_TOKEN_INFO, beside the token's own */
+	FAULT_NEXT_HUNG_INITIALIZE, /* C_Initialize, as C_Sign above */
+	FAULT_NEXT_HUNG_OPEN,       /* C_OpenSession */
+	FAULT_NEXT_HUNG_LOGIN,      /* C_Login */
 	FAULT_WANTS
 };
 

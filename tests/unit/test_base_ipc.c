@@ -111,6 +111,31 @@ static struct ipc_msg message(uint16_t type, uint64_t id, struct bytes body)
 	return (struct ipc_msg){ .type = type, .id = id, .body = body };
 }
 
+START_TEST(message_without_a_loop_is_read_as_any_other)
+{
+	static const uint8_t large[IPC_NOW_MAX_BYTES + 1];
+
+	raw_pair();
+	ck_assert_int_eq(ipc_send_now(raw, 7, BYTES_LIT("now")), RC_OK);
+	ck_assert_int_eq(
+	        ipc_send_now(raw, 8, bytes_of(large, IPC_NOW_MAX_BYTES)),
+	        RC_OK);
+	ck_assert_int_eq(ipc_send_now(raw, 9, BYTES_ARRAY(large)), RC_TOOBIG);
+	turn(2);
+	ck_assert_uint_eq(seen.messages, 2);
+	ck_assert_uint_eq(seen.last_type, 8);
+	ck_assert_uint_eq(seen.body.n, IPC_NOW_MAX_BYTES);
+	/* Nobody is waited for. */
+	for (int i = 0; i < 100000; i++)
+		if (ipc_send_now(raw, 8, bytes_of(large, 1024)) == RC_BUSY)
+			break;
+	ck_assert_int_eq(ipc_send_now(raw, 8, bytes_of(large, 1024)), RC_BUSY);
+	ipc_free(far);
+	far = NULL;
+	ck_assert_int_eq(ipc_send_now(raw, 8, BYTES_LIT("nobody")), RC_CLOSED);
+}
+END_TEST
+
 START_TEST(ipc_delivers_type_id_and_body)
 {
 	struct ipc_msg msg = message(
@@ -677,6 +702,7 @@ TCase *test_base_ipc(void)
 	TCase *t = tcase_create("ipc");
 
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, message_without_a_loop_is_read_as_any_other);
 	tcase_add_test(t, ipc_delivers_type_id_and_body);
 	tcase_add_loop_test(
 	        t, ipc_body_of_any_size_arrives_whole, 0, ROWS(sizes));

@@ -118,8 +118,11 @@ END_TEST
 
 static const struct vault_key *load(void)
 {
-	struct vault_token_key k = { "issuing", URI, FAULT_MODULE,
-		BYTES_LIT(TOKEN_PIN), 2 };
+	struct vault_token_key k = { .name = "issuing",
+		.uri = URI,
+		.module = FAULT_MODULE,
+		.pin = BYTES_LIT(TOKEN_PIN),
+		.sessions = 2 };
 	enum rc rc;
 
 	ck_assert_int_eq(vault_new(&vault), RC_OK);
@@ -189,6 +192,138 @@ START_TEST(dead_module_says_so)
 }
 END_TEST
 
+/* --- a token that is away at the start */
+
+static struct vault_token_key expected(const char *name, struct bytes spki)
+{
+	return (struct vault_token_key){ .name = name,
+		.uri = URI,
+		.module = FAULT_MODULE,
+		.pin = BYTES_LIT(TOKEN_PIN),
+		.sessions = 2,
+		.expect = true,
+		.spki = spki };
+}
+
+/* What the key in the token is like, told to who cannot see it. */
+static void keep_spki(struct buf *out)
+{
+	buf_add(out, load()->spki);
+	vault_hand_free(hand);
+	vault_free(vault);
+	hand = NULL;
+	vault = NULL;
+}
+
+static void expect(struct bytes spki)
+{
+	struct vault_token_key k = expected("issuing", spki);
+	enum rc rc;
+
+	ck_assert_int_eq(vault_new(&vault), RC_OK);
+	rc = vault_load_token(vault, &k, &why);
+	ck_assert_msg(rc == RC_OK, "%s", why.text);
+	ck_assert_uint_eq(vault_tokens(vault), 1);
+	ck_assert(!vault_token_was_there(vault, 1));
+	ck_assert_int_eq(vault_hand_new(&hand, vault, 1), RC_OK);
+}
+
+START_TEST(token_that_is_away_is_refused_unless_it_is_expected)
+{
+	struct vault_token_key k = expected("issuing", BYTES_NONE);
+
+	k.expect = false;
+	token_want(&t, FAULT_OUTAGE, 1);
+	ck_assert_int_eq(vault_new(&vault), RC_OK);
+	ck_assert_int_eq(vault_load_token(vault, &k, &why), RC_NOTFOUND);
+	ck_assert_uint_eq(vault_tokens(vault), 0);
+	k.expect = true;
+	/* Of that nobody says that it will pass. */
+	k.uri = "pkcs11:token=" TOKEN_LABEL
+	        ";object=issuing;library-manufacturer=Nobody";
+	ck_assert_int_eq(vault_load_token(vault, &k, &why), RC_NOTFOUND);
+	ck_assert_msg(
+	        strstr(why.text, "another module's") != NULL, "%s", why.text);
+	ck_assert_uint_eq(vault_count(vault), 0);
+}
+END_TEST
+
+START_TEST(expected_key_signs_when_its_token_appears)
+{
+	struct buf spki = BUF_INIT(4096);
+	const struct vault_key *k;
+
+	keep_spki(&spki);
+	token_want(&t, FAULT_OUTAGE, 1);
+	expect(buf_bytes(&spki));
+	ck_assert_str_eq(vault_token_label(vault, 1), TOKEN_LABEL);
+	k = vault_at(vault, 0);
+	ck_assert(vault_key_is_known(k));
+	ck_assert_int_eq(k->alg, ALG_ECDSA_SHA256);
+	ck_assert_int_ne(sign(k), RC_OK);
+	token_want(&t, FAULT_OUTAGE, 2);
+	ck_assert_msg(sign(k) == RC_OK, "%s", why.text);
+	buf_free(&spki);
+}
+END_TEST
+
+START_TEST(expected_module_is_initialised_when_it_can_be)
+{
+	struct buf spki = BUF_INIT(4096);
+	const struct vault_key *k;
+
+	keep_spki(&spki);
+	token_want(&t, FAULT_DEAD_RV, CKR_GENERAL_ERROR);
+	expect(buf_bytes(&spki));
+	k = vault_at(vault, 0);
+	ck_assert_int_eq(sign(k), RC_UNAVAILABLE);
+	ck_assert_int_eq(vault_hand_restart(hand, &why), RC_CLOSED);
+	ck_assert_int_eq(sign(k), RC_UNAVAILABLE);
+	token_want(&t, FAULT_DEAD_RV, 0);
+	ck_assert_int_eq(vault_hand_restart(hand, &why), RC_OK);
+	ck_assert_msg(sign(k) == RC_OK, "%s", why.text);
+	buf_free(&spki);
+}
+END_TEST
+
+START_TEST(key_that_nobody_knows_is_found_when_its_token_appears)
+{
+	struct vault_token_key twin = expected("twin", BYTES_NONE);
+	struct vault_key *k, *other;
+
+	token_want(&t, FAULT_OUTAGE, 1);
+	expect(BYTES_NONE);
+	ck_assert_int_eq(vault_load_token(vault, &twin, &why), RC_OK);
+	ck_assert_uint_eq(vault_tokens(vault), 1);
+	k = vault_at(vault, 0);
+	other = vault_at(vault, 1);
+	ck_assert(!vault_key_is_known(k) && !vault_key_is_known(other));
+	ck_assert_int_ne(vault_hand_open(hand, &why), RC_OK);
+	token_want(&t, FAULT_OUTAGE, 2);
+	ck_assert_int_eq(vault_hand_open(hand, &why), RC_OK);
+	ck_assert(vault_key_is_known(k) && vault_key_is_known(other));
+	ck_assert_int_eq(sign(k), RC_OK);
+	ck_assert(bytes_eq(k->spki, other->spki));
+}
+END_TEST
+
+/* Its signatures are good, and by another than the one that was certified. */
+START_TEST(key_in_the_place_of_the_expected_one_signs_nothing)
+{
+	EVP_PKEY *stranger = vault_make(KEY_P256, 0);
+	struct buf spki = BUF_INIT(4096);
+
+	ck_assert_int_eq(vault_spki(stranger, &spki), RC_OK);
+	token_want(&t, FAULT_OUTAGE, 1);
+	expect(buf_bytes(&spki));
+	token_want(&t, FAULT_OUTAGE, 2);
+	ck_assert_int_eq(sign(vault_at(vault, 0)), RC_BADSIG);
+	ck_assert_uint_eq(signature.n, 0);
+	buf_free(&spki);
+	EVP_PKEY_free(stranger);
+}
+END_TEST
+
 TCase *test_p11_loss(void)
 {
 	TCase *tc = tcase_create("loss");
@@ -204,5 +339,11 @@ TCase *test_p11_loss(void)
 	        sizeof(losses) / sizeof(*losses));
 	tcase_add_test(tc, token_that_was_away_is_found_again);
 	tcase_add_test(tc, dead_module_says_so);
+	tcase_add_test(tc, token_that_is_away_is_refused_unless_it_is_expected);
+	tcase_add_test(tc, expected_key_signs_when_its_token_appears);
+	tcase_add_test(tc, expected_module_is_initialised_when_it_can_be);
+	tcase_add_test(
+	        tc, key_that_nobody_knows_is_found_when_its_token_appears);
+	tcase_add_test(tc, key_in_the_place_of_the_expected_one_signs_nothing);
 	return tc;
 }

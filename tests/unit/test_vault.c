@@ -66,7 +66,11 @@ static void close_vault(void)
 
 static enum rc load_as(const char *name, const char *uri, struct bytes pin)
 {
-	struct vault_token_key k = { name, uri, SOFTHSM_MODULE, pin, SESSIONS };
+	struct vault_token_key k = { .name = name,
+		.uri = uri,
+		.module = SOFTHSM_MODULE,
+		.pin = pin,
+		.sessions = SESSIONS };
 
 	return vault_load_token(vault, &k, &why);
 }
