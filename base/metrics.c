@@ -8,12 +8,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum kind { COUNTER, GAUGE, GAUGE_MAX, HISTOGRAM };
+enum kind { COUNTER, COUNTER_BY, GAUGE, GAUGE_MAX, HISTOGRAM };
 enum unit { PLAIN, MICROSECONDS }; /* microseconds are shown as seconds */
 
 /* Bucket i counts what took at most 2^i us; the last one counts the rest. From
  * 1 us to 8.4 s in 24 steps: a commit takes from tens of us to tens of ms. */
 #define BUCKETS 25
+
+#define NAME_BYTES 65 /* of a label, and a NUL */
 
 /* Rows of one name stand together: their labels differ. */
 static const struct {
@@ -57,11 +59,11 @@ static const struct {
 	        "result=\"enrolled\"",
 	        "SCEP requests at labels with a shared challenge: with it "
 	        "(enrolled, refused), or with one that is none (wrong).",
-	        COUNTER, PLAIN },
+	        COUNTER_BY, PLAIN },
 	[METRIC_SHARED_REFUSED] = { "scep_shared_challenge_total",
-	        "result=\"refused\"", NULL, COUNTER, PLAIN },
+	        "result=\"refused\"", NULL, COUNTER_BY, PLAIN },
 	[METRIC_SHARED_WRONG] = { "scep_shared_challenge_total",
-	        "result=\"wrong\"", NULL, COUNTER, PLAIN },
+	        "result=\"wrong\"", NULL, COUNTER_BY, PLAIN },
 	[METRIC_OCSP_CACHED] = { "ocsp_answers_total", "result=\"cached\"",
 	        "OCSP requests, by what answered them.", COUNTER, PLAIN },
 	[METRIC_OCSP_SIGNED] = { "ocsp_answers_total", "result=\"signed\"",
@@ -162,14 +164,22 @@ enum {
 	HISTOGRAM_COUNT
 };
 
+/* The same of those that count by a label. */
+enum { BY_SHARED_ENROLLED, BY_SHARED_REFUSED, BY_SHARED_WRONG, BY_COUNT };
+
 struct row {
 	/* A histogram's value is the sum of what was observed. */
 	_Alignas(64) _Atomic uint64_t value[METRIC_COUNT];
 	_Atomic uint64_t bucket[HISTOGRAM_COUNT][BUCKETS];
+	_Atomic uint64_t by[BY_COUNT][METRICS_NAMES_MAX];
 };
 
+/* A label keeps its place for as long as the file lives, whatever the
+ * configuration becomes: what was counted stays under its name. */
 struct file {
 	struct row rows[METRICS_PROCESSES_MAX];
+	_Atomic uint32_t n_names;
+	char names[METRICS_NAMES_MAX][NAME_BYTES];
 };
 
 struct metrics {
@@ -186,6 +196,20 @@ static _Atomic uint64_t *buckets_of(struct row *row, enum metric metric)
 		return row->bucket[HISTOGRAM_LOOP_HELD];
 	case METRIC_HSM_WAIT_US:
 		return row->bucket[HISTOGRAM_HSM_WAIT];
+	default:
+		return NULL;
+	}
+}
+
+static _Atomic uint64_t *counts_of(struct row *row, enum metric metric)
+{
+	switch (metric) {
+	case METRIC_SHARED_ENROLLED:
+		return row->by[BY_SHARED_ENROLLED];
+	case METRIC_SHARED_REFUSED:
+		return row->by[BY_SHARED_REFUSED];
+	case METRIC_SHARED_WRONG:
+		return row->by[BY_SHARED_WRONG];
 	default:
 		return NULL;
 	}
@@ -267,6 +291,49 @@ void metric_add(struct metrics *m, enum metric metric, uint64_t n)
 	if (m != NULL)
 		atomic_fetch_add_explicit(
 		        &m->own->value[metric], n, memory_order_relaxed);
+}
+
+/* Any process may have written here: no more than there can be. */
+static uint32_t names_count(const struct metrics *m)
+{
+	uint32_t n =
+	        atomic_load_explicit(&m->file->n_names, memory_order_acquire);
+
+	return n < METRICS_NAMES_MAX ? n : METRICS_NAMES_MAX;
+}
+
+static bool name_find(const struct metrics *m, const char *name, uint32_t *at)
+{
+	uint32_t n = names_count(m);
+
+	for (*at = 0; *at < n; ++*at)
+		if (strncmp(m->file->names[*at], name, NAME_BYTES) == 0)
+			return true;
+	return false;
+}
+
+bool metrics_name(struct metrics *m, const char *name)
+{
+	uint32_t at;
+
+	if (name_find(m, name, &at))
+		return true;
+	if (at == METRICS_NAMES_MAX || strlen(name) >= NAME_BYTES)
+		return false;
+	memcpy(m->file->names[at], name, strlen(name) + 1);
+	atomic_store_explicit(&m->file->n_names, at + 1, memory_order_release);
+	return true;
+}
+
+void metric_add_by(
+        struct metrics *m, enum metric metric, const char *name, uint64_t n)
+{
+	_Atomic uint64_t *counts = m != NULL ? counts_of(m->own, metric) : NULL;
+	uint32_t at;
+
+	metric_add(m, metric, n);
+	if (counts != NULL && name_find(m, name, &at))
+		atomic_fetch_add_explicit(&counts[at], n, memory_order_relaxed);
 }
 
 void metric_set(struct metrics *m, enum metric metric, uint64_t v)
@@ -374,6 +441,39 @@ static void render_histogram(
 	        out, "\nmica_%s_count %llu\n", name, (unsigned long long)count);
 }
 
+static uint64_t sum_by(const struct metrics *m, enum metric metric, uint32_t at)
+{
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < METRICS_PROCESSES_MAX; i++)
+		total += atomic_load_explicit(
+		        &counts_of(&m->file->rows[i], metric)[at],
+		        memory_order_relaxed);
+	return total;
+}
+
+static bool is_plain(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+	        (c >= 'A' && c <= 'Z') || c == '.' || c == '_' || c == '-';
+}
+
+static void render_by(
+        const struct metrics *m, enum metric metric, struct buf *out)
+{
+	uint32_t n = names_count(m);
+
+	for (uint32_t at = 0; at < n; at++) {
+		const char *name = m->file->names[at];
+
+		buf_addf(out, "mica_%s{label=\"", table[metric].name);
+		for (size_t i = 0; i < NAME_BYTES && is_plain(name[i]); i++)
+			buf_add_u8(out, (uint8_t)name[i]);
+		buf_addf(out, "\",%s} %llu\n", table[metric].label,
+		        (unsigned long long)sum_by(m, metric, at));
+	}
+}
+
 static void render_one(
         const struct metrics *m, enum metric metric, struct buf *out)
 {
@@ -381,6 +481,7 @@ static void render_one(
 	const char *label = table[metric].label;
 	static const char *const types[] = {
 		[COUNTER] = "counter",
+		[COUNTER_BY] = "counter",
 		[GAUGE] = "gauge",
 		[GAUGE_MAX] = "gauge",
 		[HISTOGRAM] = "histogram",
@@ -391,6 +492,10 @@ static void render_one(
 		        table[metric].help, name, types[table[metric].kind]);
 	if (table[metric].kind == HISTOGRAM) {
 		render_histogram(m, metric, out);
+		return;
+	}
+	if (table[metric].kind == COUNTER_BY) {
+		render_by(m, metric, out);
 		return;
 	}
 	buf_addf(out, "mica_%s", name);

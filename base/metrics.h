@@ -23,9 +23,9 @@ enum metric {
 	METRIC_SCEP_RENEWED,     /* counter */
 	METRIC_SCEP_RETRIED,     /* counter */
 	METRIC_SCEP_REFUSED,     /* counter */
-	METRIC_SHARED_ENROLLED,  /* counter: by SCEP's shared challenge */
-	METRIC_SHARED_REFUSED,   /* counter: though it was right */
-	METRIC_SHARED_WRONG,     /* counter: neither it nor a token */
+	METRIC_SHARED_ENROLLED,  /* by label: by SCEP's shared challenge */
+	METRIC_SHARED_REFUSED,   /* by label: though it was right */
+	METRIC_SHARED_WRONG,     /* by label: neither it nor a token */
 	METRIC_OCSP_CACHED,      /* counter: answers out of the cache */
 	METRIC_OCSP_SIGNED,      /* counter: answers signed anew */
 	METRIC_OCSP_REFUSED,     /* counter: error responses */
@@ -75,11 +75,19 @@ struct metrics;
 int metrics_create(void); /* memfd or -1 */
 MUST_CHECK enum rc metrics_map(struct metrics **out, int fd, unsigned row);
 void metrics_unmap(struct metrics *m); /* NULL is a no-op */
+/* Enter a label, for good: [A-Za-z0-9._-]*. The supervisor alone does, before it
+ * starts who counts by it. Twice is harmless. False: there is no more room. */
+#define METRICS_NAMES_MAX 16
+bool metrics_name(struct metrics *m, const char *name);
 
 /* m may be NULL: a module under test needs no metrics. Any thread may call.
  * A gauge goes down by adding (uint64_t)-1. */
 void metric_add(struct metrics *m, enum metric metric, uint64_t n);
 void metric_set(struct metrics *m, enum metric metric, uint64_t v);
+/* One of those that count by a label of the configuration, which was entered
+ * before; for others only the sum over all rises. */
+void metric_add_by(
+        struct metrics *m, enum metric metric, const char *name, uint64_t n);
 void metric_observe_us(struct metrics *m, enum metric metric, uint64_t us);
 /* Sum (gauges marked max: the largest; histograms: how many were observed)
  * over all rows. */

@@ -428,6 +428,18 @@ static void warn_of_configuration(const struct generation *g)
 		log_event(LOG_WARN, "config.warning", "why", text, NULL);
 }
 
+/* What is counted by a label of the configuration. */
+static void name_labels(const struct generation *g)
+{
+	const struct conf *c = g->conf;
+
+	for (size_t i = 0; i < c->n_scep; i++)
+		if ((c->scep[i].legacy & CONF_LEGACY_SHARED_CHALLENGE) != 0 &&
+		        !metrics_name(g->sup->metrics, c->scep[i].label))
+			log_event(LOG_WARN, "metrics.full", "label",
+			        c->scep[i].label, NULL);
+}
+
 enum rc generation_new(struct generation **out, struct supervisor *s,
         const struct generation *before, bool reread)
 {
@@ -474,6 +486,7 @@ enum rc generation_new(struct generation **out, struct supervisor *s,
 	log_listeners(g);
 	warn_of_connections(g);
 	warn_of_configuration(g);
+	name_labels(g);
 	processes_init(g);
 	s->last_number = g->number;
 	*out = g;

@@ -138,7 +138,8 @@ static void fail(struct exchange *x, enum rc rc, const struct why *why)
 	                x->label->conf->label },
 	        x->fail_text);
 	if (x->a.shared)
-		metric_add(x->scep->o.metrics, METRIC_SHARED_REFUSED, 1);
+		metric_add_by(x->scep->o.metrics, METRIC_SHARED_REFUSED,
+		        x->label->conf->label, 1);
 	x->reply.status = SCEP_FAILURE;
 	x->reply.fail = info->scep_fail_info;
 	x->reply.fail_text = x->fail_text;
@@ -193,7 +194,9 @@ static void log_issued(const struct exchange *x, const struct issued *result)
 		metric_add(m, METRIC_SCEP_RENEWED, 1);
 	} else {
 		metric_add(m, METRIC_SCEP_ENROLLED, 1);
-		metric_add(m, METRIC_SHARED_ENROLLED, x->a.shared);
+		if (x->a.shared)
+			metric_add_by(m, METRIC_SHARED_ENROLLED,
+			        x->label->conf->label, 1);
 	}
 	hex_encode(&serial, BYTES_ARRAY(result->key.serial));
 	log_event(LOG_INFO, event, "device", x->a.device, "serial",
@@ -237,7 +240,8 @@ static void on_authorized(struct authorize *a)
 	struct exchange *x = a->ctx;
 
 	if (a->rc == RC_NOCRED && a->basic != NULL && challenge_is_on(a->label))
-		metric_add(x->scep->o.metrics, METRIC_SHARED_WRONG, 1);
+		metric_add_by(x->scep->o.metrics, METRIC_SHARED_WRONG,
+		        x->label->conf->label, 1);
 	if (a->rc != RC_OK)
 		fail(x, a->rc, &a->why);
 	else

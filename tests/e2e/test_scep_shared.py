@@ -103,8 +103,9 @@ def test_shared_challenge_is_warned_of_and_enrols_for_the_first_time(build):
         _, b64 = c.csr("router-2", "/CN=router-2")
         assert c.enroll(b64, "-u", f"router-2:{SECRET}").status == 401
         assert c.enroll(b64, "-u", f":{SECRET}").status == 401
-        count = {k.split('"')[1]: v for k, v in c.metrics().items()
-                 if k.startswith("mica_scep_shared_challenge_total")}
+        head = 'mica_scep_shared_challenge_total{label="shared",result="'
+        count = {k[len(head):-2]: v for k, v in c.metrics().items()
+                 if k.startswith(head)}
         assert count == {"enrolled": 1, "refused": 1, "wrong": 2}, count
 
 

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -408,6 +409,43 @@ START_TEST(metrics_render_as_prometheus_reads)
 }
 END_TEST
 
+START_TEST(metrics_count_by_the_labels_that_were_entered)
+{
+	struct buf b = BUF_INIT(1 << 16);
+	struct metrics *a, *c;
+	char name[16];
+	int fd = metrics_create();
+
+	ck_assert_int_eq(metrics_map(&a, fd, 0), RC_OK);
+	ck_assert_int_eq(metrics_map(&c, fd, 1), RC_OK);
+	ck_assert(metrics_name(a, "old"));
+	ck_assert(metrics_name(a, ""));
+	ck_assert(metrics_name(a, "old"));
+	metric_add_by(a, METRIC_SHARED_WRONG, "old", 2);
+	metric_add_by(c, METRIC_SHARED_WRONG, "old", 3);
+	metric_add_by(c, METRIC_SHARED_WRONG, "", 1);
+	metric_add_by(c, METRIC_SHARED_WRONG, "new", 1);
+	metric_add_by(NULL, METRIC_SHARED_WRONG, "old", 1);
+	ck_assert_uint_eq(metric_total(a, METRIC_SHARED_WRONG), 7);
+	metrics_render(a, &b);
+	ck_assert(has(
+	        &b, "_challenge_total{label=\"old\",result=\"wrong\"} 5\n"));
+	ck_assert(has(&b, "_challenge_total{label=\"\",result=\"wrong\"} 1\n"));
+	ck_assert(has(
+	        &b, "_challenge_total{label=\"old\",result=\"enrolled\"} 0\n"));
+	ck_assert(!has(&b, "label=\"new\""));
+	buf_free(&b);
+	for (int i = 2; i < METRICS_NAMES_MAX; i++) {
+		(void)snprintf(name, sizeof(name), "n%d", i);
+		ck_assert(metrics_name(a, name));
+	}
+	ck_assert(!metrics_name(a, "more"));
+	metrics_unmap(a);
+	metrics_unmap(c);
+	(void)close(fd);
+}
+END_TEST
+
 TCase *test_base_loop(void)
 {
 	TCase *t = tcase_create("loop");
@@ -429,5 +467,6 @@ TCase *test_base_loop(void)
 	tcase_add_test(t, metrics_sum_over_processes);
 	tcase_add_test(t, metrics_refuse_a_file_that_is_not_theirs);
 	tcase_add_test(t, metrics_render_as_prometheus_reads);
+	tcase_add_test(t, metrics_count_by_the_labels_that_were_entered);
 	return t;
 }
