@@ -443,7 +443,7 @@ START_TEST(sign_takes_so_many_urls_and_so_long_ones)
 	const char *args[40] = { "--ceremony", "sign", "--issuer-key", root_key,
 		"--issuer-cert", root_pem, "--request", req, "--validity", "1y",
 		"--path-length", "0", "--out", pem, "--yes" };
-	static char urls[9][16];
+	static char urls[9][24];
 	const char *text;
 	int n = 15;
 
