@@ -372,6 +372,20 @@ enum rc csr_parse_sha1(struct csr **out, struct pubkey_ctx *keys,
 	return parse(out, keys, der, true, why);
 }
 
+bool csr_is_for(struct bytes der, struct bytes spki)
+{
+	struct bytes found;
+	struct der d, info;
+
+	return der_open(der, DER_SEQUENCE, &d, "", NULL) == RC_OK &&
+	        der_enter(&d, DER_SEQUENCE, &info, "", NULL) == RC_OK &&
+	        der_expect(&info, DER_INTEGER, NULL, "", NULL) == RC_OK &&
+	        der_expect(&info, DER_SEQUENCE, NULL, "", NULL) == RC_OK &&
+	        der_expect_full(&info, DER_SEQUENCE, &found, "", NULL) ==
+	        RC_OK &&
+	        bytes_eq(found, spki);
+}
+
 void csr_free(struct csr *csr)
 {
 	free(csr);

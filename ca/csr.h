@@ -35,6 +35,9 @@ MUST_CHECK enum rc csr_parse(struct csr **out, struct pubkey_ctx *keys,
 MUST_CHECK enum rc csr_parse_sha1(struct csr **out, struct pubkey_ctx *keys,
         struct bytes der, struct why *why);
 void csr_free(struct csr *csr); /* NULL is a no-op */
+/* Is it, whatever else is wrong with it, a request for that key
+ * (SubjectPublicKeyInfo, DER)? */
+bool csr_is_for(struct bytes der, struct bytes spki);
 
 /* The DER of a request as EST clients send it, appended to out: DER as it is,
  * base64 with or without breaks, or PEM under either of its labels

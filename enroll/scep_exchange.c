@@ -1,8 +1,9 @@
 /* One PKIOperation (RFC 8894 section 3): read, checked, opened by the signer,
  * authorized, answered with a CertRep that the signer signs. What cannot be
  * answered so, or may be tried again unchanged, is answered by HTTP's status.
- * Whatever is wrong before the request inside is a request has one failInfo
- * and one text: nobody learns what his ciphertext decrypts to. */
+ * Whatever is wrong before what came in the envelope has proven to be the
+ * sender's own has one failInfo and one text for each messageType: nobody
+ * learns what a ciphertext decrypts to, of which he is not the author. */
 #include "enroll/scep_priv.h"
 
 #include "base/clock.h"
@@ -326,6 +327,24 @@ static void authorize(struct exchange *x)
 		on_authorized(&x->a);
 }
 
+/* What does not open, and what opens but to no request that its key's holder
+ * signed, or to nobody's certificate. The ciphertext may be another's, changed
+ * block by block: which of these it was, would tell the plaintext. */
+static enum rc not_opened(const struct exchange *x, enum rc rc)
+{
+	struct bytes key = x->message.key.der;
+
+	if (rc == RC_NOMEM)
+		return rc;
+	/* No change brings the sender's own key into it: he made it. */
+	if (rc == RC_UNSUPPORTED && csr_is_for(buf_bytes(&x->content), key))
+		return rc;
+	return x->message.type == SCEP_PKCS_REQ ||
+	                x->message.type == SCEP_RENEWAL_REQ
+	        ? RC_BADSIG
+	        : RC_NOTFOUND;
+}
+
 static enum rc read_csr(struct exchange *x, struct bytes der, struct why *why)
 {
 	return x->label->legacy.sha1
@@ -338,8 +357,8 @@ static void enrol(struct exchange *x)
 	struct why why = WHY_NONE;
 	enum rc rc = read_csr(x, buf_bytes(&x->content), &why);
 
-	if (rc == RC_MALFORMED || rc == RC_TOOBIG)
-		rc = RC_BADSIG; /* as what does not open */
+	if (rc != RC_OK)
+		rc = not_opened(x, rc);
 	if (rc == RC_OK)
 		rc = bind_signer(x, &why);
 	if (rc == RC_OK && x->a.message == MESSAGE_ENROLL)
@@ -379,9 +398,17 @@ static void on_polled(struct store_op *op)
 	polled(op->ctx, op->rc);
 }
 
-/* Whose the request is, key and transactionID say; the names that clients put in
- * are not always those of their request and of who issues: sscep and cryptlib
- * have the registration authority's. */
+/* sscep and cryptlib take who signs their answers for the issuer:
+ * the registration authority, which issues nothing, stands for its authority. */
+static bool is_our_issuer(const struct exchange *x, struct bytes name)
+{
+	return bytes_eq(name, x->label->authority->subject) ||
+	        bytes_eq(name, x->ra->parsed.subject);
+}
+
+/* Whose the request is, key and transactionID say; the subject that clients put
+ * in is not always that of their request. The issuer has to be there for who
+ * polls to show that he made what he sent. */
 static void poll(struct exchange *x)
 {
 	struct bytes issuer, subject;
@@ -390,7 +417,9 @@ static void poll(struct exchange *x)
 	        &issuer, &subject, buf_bytes(&x->content), &why);
 
 	if (rc != RC_OK)
-		rc = RC_BADSIG; /* as what does not open */
+		rc = not_opened(x, rc);
+	else if (!is_our_issuer(x, issuer))
+		rc = why_set(&why, RC_NOTFOUND, "another issuer's");
 	take_transaction(x);
 	if (rc == RC_OK)
 		rc = authorize_poll_hash(x->scep->o.authorizer, x->poll.poll,
@@ -403,14 +432,6 @@ static void poll(struct exchange *x)
 	rc = store_waiting_get(x->scep->o.store, &x->poll);
 	if (rc != RC_PENDING)
 		polled(x, rc);
-}
-
-/* sscep takes the certificate that its answers are signed by for the issuer's:
- * the registration authority, which issues nothing, stands for its authority. */
-static bool is_our_issuer(const struct exchange *x, struct bytes name)
-{
-	return bytes_eq(name, x->label->authority->subject) ||
-	        bytes_eq(name, x->ra->parsed.subject);
 }
 
 /* --- GetCert (section 3.3.4): our certificates are no secrets, and serial
@@ -459,7 +480,7 @@ static void get_cert(struct exchange *x)
 	struct cms_id id;
 	enum rc rc = scep_read_serial(&id, buf_bytes(&x->content), &why);
 
-	rc = rc == RC_OK ? serial_of(x, &id, &why) : RC_BADSIG;
+	rc = rc == RC_OK ? serial_of(x, &id, &why) : not_opened(x, rc);
 	if (rc != RC_OK) {
 		fail(x, rc, &why);
 		return;
@@ -496,7 +517,7 @@ static enum rc put_crl(struct exchange *x, struct buf *message, struct why *why)
 	enum rc rc = scep_read_serial(&id, buf_bytes(&x->content), why);
 
 	if (rc != RC_OK)
-		return RC_BADSIG; /* as what does not open */
+		return not_opened(x, rc);
 	if (!is_our_issuer(x, id.issuer))
 		return why_set(why, RC_NOTFOUND, "another issuer's");
 	if (x->label->crl_fd < 0)
@@ -551,10 +572,11 @@ static void on_decrypted(struct signer_call *call)
 	if (rc == RC_OK)
 		rc = scep_crypt_open(x->scep->crypt, &x->message.envelope,
 		        call->signature, &x->content, &why);
-	else if (rc_info(rc)->http_status < 500)
-		rc = RC_BADSIG; /* no ciphertext of the key's */
 	if (rc == RC_OK)
 		opened(x);
+	else if (rc_info(rc)->http_status <
+	        500) /* no ciphertext of the key's */
+		fail(x, not_opened(x, rc), &why);
 	else
 		fail(x, rc, &why);
 }

@@ -2,11 +2,14 @@
  * code but a buffer:
  *   scep_client make OUT CONTENT KEY CERT RA TYPE TRANSACTION DIGEST CIPHER
  *   scep_client pad OUT CONTENT KEY CERT RA TRANSACTION WAY
+ *   scep_client blocks OUT CONTENT KEY CERT RA TRANSACTION TYPE
  *   scep_client read IN KEY CERT RA OUT
  *   scep_client check RA IN...
  * make puts CONTENT (DER) into an envelope for RA, signs it, and writes the
  * pkiMessage; pad does, too, but what stands for the content key is another one
- * (WAY: right) or padded as RFC 8017 section 7.2 does not; read verifies a CertRep by RA's key, prints its attributes, and
+ * (WAY: right) or padded as RFC 8017 section 7.2 does not; blocks does, but
+ * CONTENT has its padding already, right or wrong; read verifies a CertRep by
+ * RA's key, prints its attributes, and
  * writes what the envelope for CERT holds; check does the former for many. */
 #include "tests/unit/scep_make.h"
 
@@ -97,6 +100,7 @@ static void make(char **arg)
 /* --- content keys in wrong padding */
 #define BLOCK_BYTES 256 /* RSA-2048 */
 #define KEY_BYTES 16
+#define IV_BYTES 16
 
 /* 00 02, octets that are not zero, 00, the key, but for one or two octets. */
 static const struct {
@@ -164,22 +168,49 @@ static uint8_t *encrypted_key(struct buf *envelope)
 	return envelope->p + i + sizeof(head);
 }
 
-static void pad(char **arg)
+/* The ciphertext is the envelope's end, and its IV stands before its header. */
+static void content_encrypt(
+        struct buf *envelope, struct bytes content, const uint8_t *key)
+{
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	size_t head = content.n < 0x80 ? 2 : content.n < 0x100 ? 3 : 4;
+	uint8_t *at = envelope->p + envelope->n - content.n;
+	int n;
+
+	must(ctx != NULL &&
+	                EVP_EncryptInit_ex(ctx, EVP_aes_128_cbc(), NULL, key,
+	                        at - head - IV_BYTES) == 1 &&
+	                EVP_CIPHER_CTX_set_padding(ctx, 0) == 1 &&
+	                EVP_EncryptUpdate(
+	                        ctx, at, &n, content.p, (int)content.n) == 1 &&
+	                (size_t)n == content.n,
+	        "the content is not of whole blocks");
+	EVP_CIPHER_CTX_free(ctx);
+}
+
+/* type NULL: pad, with that way; else blocks. */
+static void pad(char **arg, const char *type, const char *way)
 {
 	struct party from = party_read(arg[2], arg[3]);
 	struct party to = party_read(NULL, arg[4]);
 	struct buf content = file_read(arg[1]);
-	struct make_enveloped e = { .content = buf_bytes(&content), .to = &to };
+	/* The envelope's own padding adds an octet. */
+	struct make_enveloped e = { .content = bytes_slice(buf_bytes(&content),
+		                            0, content.n - (type != NULL)),
+		.to = &to };
 	struct buf envelope = make_enveloped(&e), message;
-	struct make_scep m = { .type = "19",
+	struct make_scep m = { .type = type != NULL ? type : "19",
 		.transaction = arg[5],
 		.nonce = BYTES_LIT("0123456789abcdef"),
 		.from = &from,
 		.to = &to };
 	uint8_t block[BLOCK_BYTES];
 
-	block_make(block, arg[6]);
+	block_make(block, way);
 	block_encrypt(encrypted_key(&envelope), &to, block);
+	if (type != NULL)
+		content_encrypt(&envelope, buf_bytes(&content),
+		        block + BLOCK_BYTES - KEY_BYTES);
 	m.bare = buf_bytes(&envelope);
 	message = make_scep(&m);
 	file_write(arg[0], buf_bytes(&message));
@@ -301,7 +332,9 @@ int main(int argc, char **argv)
 	if (argc == 11 && strcmp(argv[1], "make") == 0)
 		make(argv + 2);
 	else if (argc == 9 && strcmp(argv[1], "pad") == 0)
-		pad(argv + 2);
+		pad(argv + 2, NULL, argv[8]);
+	else if (argc == 9 && strcmp(argv[1], "blocks") == 0)
+		pad(argv + 2, argv[8], "right");
 	else if (argc == 7 && strcmp(argv[1], "read") == 0)
 		read_reply(argv + 2);
 	else if (argc > 3 && strcmp(argv[1], "check") == 0) {
@@ -313,6 +346,7 @@ int main(int argc, char **argv)
 		must(0,
 		        "make OUT CONTENT KEY CERT RA TYPE TRANSACTION DIGEST "
 		        "CIPHER, pad OUT CONTENT KEY CERT RA TRANSACTION WAY, "
+		        "blocks OUT CONTENT KEY CERT RA TRANSACTION TYPE, "
 		        "read IN KEY CERT RA OUT, or check RA IN...");
 	return EXIT_SUCCESS;
 }

@@ -202,6 +202,9 @@ def test_scep_is_pending_and_polled_by_who_asked(build):
         assert poll()["status"] == "3"
         # sscep and cryptlib name the RA as the issuer
         assert c.poll(key, cert, "one", "r1", c.ra)["status"] == "3"
+        # but nobody does who did not make what he sends
+        assert c.poll(key, cert, "one", "r1", cert)["fail"] == \
+            FAIL["badCertId"]
         # another key, and another transaction
         stranger, own = c.self_signed("r1x")
         assert poll(stranger, own)["fail"] == FAIL["badCertId"]

@@ -284,8 +284,8 @@ def test_refusals_say_little_to_strangers(build):
              "badMessageCheck"),
             (lambda: c.request("router-1", key), "18", "badRequest"),
             (lambda: cert, "19", "badMessageCheck"),
-            (lambda: c.request("router-1", key), "20", "badMessageCheck"),
-            (lambda: c.request("router-1", key), "22", "badMessageCheck"),
+            (lambda: c.request("router-1", key), "20", "badCertId"),
+            (lambda: c.request("router-1", key), "22", "badCertId"),
         ]
         for i, (prepare, kind, fail) in enumerate(rows):
             content = prepare()

@@ -1,5 +1,7 @@
 """No padding oracle over SCEP (RFC 3218): wrong padding of the content key is
-answered as a wrong content key is, by the same bytes, in the same time."""
+answered as a wrong content key is, by the same bytes, in the same time. And no
+other one: of a ciphertext that the sender did not make, the answer does not
+tell what it decrypts to."""
 
 import os
 import random
@@ -8,7 +10,8 @@ import time
 
 from harness import Skip, alone, run
 from softhsm import Token
-from test_scep import UNLIMITED, Poster, Scep, ra_into
+from test_scep import (UNLIMITED, Poster, Scep, der, issuer_and_serial,
+                       ra_into)
 
 WAYS = ("first-octet", "block-type", "no-end", "empty-padding", "early-end",
         "end-in-padding", "long-key", "short-key")
@@ -111,3 +114,46 @@ def test_wrong_padding_is_a_wrong_key_in_a_token(build):
     with Token() as token, Scep(build, UNLIMITED) as c:
         ra_into(token, c)
         check(c.up(), IN_TOKEN_TRIES)
+
+
+def whole_blocks(content, last=None):
+    """With the padding of RFC 5652 section 6.3, or with another last octet."""
+    n = 16 - len(content) % 16
+    out = content + bytes([n]) * n
+    return out if last is None else out[:-1] + bytes([last])
+
+
+def contents(c):
+    """By messageType: what decrypts well and is refused for what it says."""
+    with open(c.request("router-1", c.key("router-1", "rsa2048")), "rb") as f:
+        request = f.read()
+    at = request.index(b"\x02\x01\x00")
+    version = request[:at + 2] + b"\x05" + request[at + 3:]
+    at = request.rindex(bytes.fromhex("2a864886f70d01010b"))
+    algorithm = request[:at + 8] + b"\x7f" + request[at + 9:]
+    requests = [version, algorithm, request[:-1] + bytes([request[-1] ^ 1])]
+    name = der(0x30, b"")
+    serials = [issuer_and_serial(c.ca_pem, "0102"),
+               der(0x30, name + der(0x02, b"\x01"))]
+    return {"19": requests, "20": [der(0x30, name + name)],
+            "21": serials, "22": serials[:1]}
+
+
+def test_what_a_changed_ciphertext_decrypts_to_is_not_told(build):
+    """CBC: who changes blocks of another's ciphertext may not learn whether the
+    padding is right, nor what structure comes out."""
+    with Scep(build, UNLIMITED).up() as c:
+        key, cert = c.self_signed("stranger")
+        for kind, list_ in contents(c).items():
+            told = {}
+            for good in list_:
+                for blocks in (whole_blocks(good), whole_blocks(good, 0)):
+                    with open(c.path("blocks"), "wb") as f:
+                        f.write(blocks)
+                    out = c.path("blocks.message")
+                    run(c.bin("tests/e2e/scep_client"), "blocks", out,
+                        c.path("blocks"), key, cert, c.ra, "t", kind)
+                    got = c.read(c.post(out), key, cert)
+                    text = re.sub("reference [0-9a-f]{8}", "", got["text"])
+                    told[got["status"], got["fail"], text] = blocks.hex()
+            assert len(told) == 1, (kind, told)

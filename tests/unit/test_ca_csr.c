@@ -386,6 +386,28 @@ START_TEST(sha1_with_rsa_is_possession_only_where_that_is_said)
 }
 END_TEST
 
+START_TEST(key_of_a_request_that_is_refused_is_known)
+{
+	struct buf in = sha1_request(keys()->rsa);
+	struct buf other = sha1_request(keys()->p256);
+	struct why why = WHY_NONE;
+	struct csr *csr;
+	struct bytes spki;
+
+	ck_assert_int_eq(
+	        csr_parse_sha1(&csr, keys()->ctx, buf_bytes(&in), &why), RC_OK);
+	spki = csr_spki(csr)->der;
+	ck_assert(csr_is_for(buf_bytes(&in), spki));
+	ck_assert(!csr_is_for(buf_bytes(&other), spki));
+	ck_assert(!csr_is_for(BYTES_NONE, spki));
+	for (size_t n = 0; n < in.n; n++)
+		ck_assert(!csr_is_for(bytes_of(in.p, n), spki));
+	csr_free(csr);
+	buf_free(&in);
+	buf_free(&other);
+}
+END_TEST
+
 START_TEST(csr_is_v1_whole_and_of_bounded_size)
 {
 	struct csr_parts parts = p256_parts();
@@ -430,6 +452,7 @@ static TCase *test_csr(void)
 	tcase_add_test(t, another_keys_signature_is_no_possession);
 	tcase_add_test(t, an_algorithm_of_another_key_is_refused);
 	tcase_add_test(t, sha1_with_rsa_is_possession_only_where_that_is_said);
+	tcase_add_test(t, key_of_a_request_that_is_refused_is_known);
 	tcase_add_test(t, csr_is_v1_whole_and_of_bounded_size);
 	return t;
 }
