@@ -321,6 +321,12 @@ static enum rc certificate_agrees(struct authorize *a)
 		return why_set(&a->why, RC_DENIED,
 		        "%s and certificate are of different devices",
 		        a->shared ? "request" : "token");
+	/* What stands in a request was not seen by who brings it, but by who
+	 * encrypted it. */
+	if (rc != RC_OK && a->brought)
+		return why_set(&a->why, RC_BADSIG,
+		        "the message is not signed by the request's key, and "
+		        "nobody vouches for the other one");
 	a->why = WHY_NONE;
 	return RC_OK;
 }

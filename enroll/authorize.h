@@ -61,6 +61,9 @@ struct authorize {
 	/* SCEP: the SubjectPublicKeyInfo of who signed the message, who may
 	 * poll for the answer. Empty: nobody may. */
 	struct bytes poller;
+	/* The request is of another key than what was shown is: only one who
+	 * is known by that may bring a request that he need not have made. */
+	bool brought;
 	/* A poll: only what is on record is taken up. With the hash of the
 	 * token that it came with, which a poll does not bring again. */
 	bool poll;

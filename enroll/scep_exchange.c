@@ -295,6 +295,7 @@ static enum rc bind_signer(struct exchange *x, struct why *why)
 	bool renewal = m->type == SCEP_RENEWAL_REQ;
 
 	x->a.message = renewal ? MESSAGE_RENEW : MESSAGE_ENROLL;
+	x->a.brought = !bytes_eq(m->key.der, csr_spki(x->csr)->der);
 	if (!scep_signer_is_self(m)) {
 		take_chain(x);
 		if (authorities_by_issuer(x->scep->o.authorities,
@@ -302,7 +303,7 @@ static enum rc bind_signer(struct exchange *x, struct why *why)
 			x->a.message = MESSAGE_RENEW;
 		return RC_OK;
 	}
-	if (!bytes_eq(m->key.der, csr_spki(x->csr)->der))
+	if (x->a.brought)
 		return why_set(why, RC_BADSIG,
 		        "the message is not signed by the request's key");
 	return RC_OK;

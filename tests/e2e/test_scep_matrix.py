@@ -270,6 +270,13 @@ def foreign_with_token(x):
     x.give()
 
 
+def foreign_with_token_for_another_key(x):
+    """Nobody vouches for who signs, and so he brings what may be another's."""
+    x.foreign()
+    x.give()
+    x.request_key = x.c.key(x.device + ".other", "rsa2048")
+
+
 def idevid(x):
     x.idevid()
 
@@ -453,6 +460,7 @@ MATRIX = (
     (token_resumed, True, False),
     (foreign, False, False),
     (foreign_with_token, True, False),
+    (foreign_with_token_for_another_key, False, False),
     (idevid, True, False),
     (idevid_elsewhere, False, False),
     (idevid_of_other, False, False),
