@@ -273,15 +273,18 @@ static enum rc take_challenge(struct exchange *x, struct why *why)
 	return RC_OK;
 }
 
-/* Own certificate first; the order of the others does not matter. */
+/* Own certificate first; the order of the others does not matter. What is no
+ * certificate goes no further: libcrypto reads those that do. */
 static void take_chain(struct exchange *x)
 {
 	const struct cms_signed *cms = &x->message.cms;
+	struct cert other;
 
 	x->chain[0] = x->message.signer.der;
 	x->a.n_chain = 1;
 	for (size_t i = 0; i < cms->n_certs; i++)
-		if (!bytes_eq(cms->certs[i], x->chain[0]))
+		if (!bytes_eq(cms->certs[i], x->chain[0]) &&
+		        cert_parse(&other, cms->certs[i], NULL) == RC_OK)
 			x->chain[x->a.n_chain++] = cms->certs[i];
 	x->a.chain = x->chain;
 }
