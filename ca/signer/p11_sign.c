@@ -129,6 +129,26 @@ enum rc p11_sign(struct p11_session *s, CK_OBJECT_HANDLE key, enum sig_alg alg,
 	return out->failed;
 }
 
+/* Of a session that is there: what no padding has to do with. */
+static bool is_lost(CK_RV rv)
+{
+	switch (rv) {
+	case CKR_SESSION_CLOSED:
+	case CKR_SESSION_HANDLE_INVALID:
+	case CKR_USER_NOT_LOGGED_IN:
+	case CKR_OBJECT_HANDLE_INVALID:
+	case CKR_KEY_HANDLE_INVALID:
+	case CKR_OPERATION_NOT_INITIALIZED:
+	case CKR_DEVICE_REMOVED:
+	case CKR_TOKEN_NOT_PRESENT:
+	case CKR_CRYPTOKI_NOT_INITIALIZED:
+	case CKR_HOST_MEMORY:
+		return true;
+	default:
+		return false;
+	}
+}
+
 enum rc p11_decrypt(struct p11_session *s, CK_OBJECT_HANDLE key,
         struct bytes cipher, uint8_t *room, size_t *n, struct why *why)
 {
@@ -143,18 +163,16 @@ enum rc p11_decrypt(struct p11_session *s, CK_OBJECT_HANDLE key,
 		return p11_failed(why, rv, "C_DecryptInit");
 	rv = f->C_Decrypt(
 	        session, (CK_BYTE *)(uintptr_t)cipher.p, cipher.n, room, &got);
-	/* Modules say in many words that the padding is wrong, and in the same
-	 * ones that the token went away. Asked whatever came, so that the time
-	 * does not tell. */
+	/* Modules say in many words that the padding is wrong, vendors' own among
+	 * them, and in the same ones that the token went away. Asked whatever
+	 * came, so that the time does not tell. */
 	lost = f->C_GetSessionInfo(session, &info);
 	if (lost != CKR_OK)
 		return p11_failed(why, lost, "C_GetSessionInfo");
-	if (rv == CKR_GENERAL_ERROR || rv == CKR_FUNCTION_FAILED ||
-	        rv == CKR_DATA_INVALID || rv == CKR_DATA_LEN_RANGE ||
-	        rv == CKR_BUFFER_TOO_SMALL)
-		rv = CKR_ENCRYPTED_DATA_INVALID;
 	if (rv != CKR_OK)
-		return p11_failed(why, rv, "C_Decrypt");
+		return p11_failed(why,
+		        is_lost(rv) ? rv : CKR_ENCRYPTED_DATA_INVALID,
+		        "C_Decrypt");
 	*n = got;
 	return RC_OK;
 }

@@ -568,6 +568,8 @@ static CK_RV fault_decrypt(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG n,
 	rv = enter_session(session, &real);
 	if (rv == CKR_OK)
 		rv = leave(fault.real->C_Decrypt(real, in, n, out, n_out));
+	if (rv != CKR_OK && want(FAULT_PADDING_RV) != 0)
+		rv = (CK_RV)want(FAULT_PADDING_RV);
 	return out ? end(rv) : rv;
 }
 

@@ -38,6 +38,8 @@ enum fault_want {
 	FAULT_NEXT_HUNG_INITIALIZE, /* C_Initialize, as C_Sign above */
 	FAULT_NEXT_HUNG_OPEN,       /* C_OpenSession */
 	FAULT_NEXT_HUNG_LOGIN,      /* C_Login */
+	FAULT_PADDING_RV, /* what C_Decrypt returns where it fails; 0: the
+	                   * wrapped one's */
 	FAULT_WANTS
 };
 

@@ -116,10 +116,10 @@ START_TEST(module_restarts_where_no_session_is_open)
 }
 END_TEST
 
-static const struct vault_key *load(void)
+static const struct vault_key *load_uri(const char *key_uri)
 {
 	struct vault_token_key k = { .name = "issuing",
-		.uri = URI,
+		.uri = key_uri,
 		.module = FAULT_MODULE,
 		.pin = BYTES_LIT(TOKEN_PIN),
 		.sessions = 2 };
@@ -132,11 +132,81 @@ static const struct vault_key *load(void)
 	return vault_at(vault, 0);
 }
 
+static const struct vault_key *load(void)
+{
+	return load_uri(URI);
+}
+
 static enum rc sign(const struct vault_key *k)
 {
 	buf_reset(&signature);
 	return vault_sign(hand, k, DATA, &signature, &why);
 }
+
+/* An RSA pair beside the other key: it signs and decrypts. */
+static void make_rsa(void)
+{
+	CK_MECHANISM m = { CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0 };
+	unsigned char id = 2, e[] = { 1, 0, 1 };
+	CK_ULONG bits = 2048;
+	CK_BBOOL yes = CK_TRUE;
+	CK_ATTRIBUTE pub[] = {
+		{ CKA_MODULUS_BITS, &bits, sizeof(bits) },
+		{ CKA_PUBLIC_EXPONENT, e, sizeof(e) },
+		{ CKA_TOKEN, &yes, sizeof(yes) },
+		{ CKA_ID, &id, 1 },
+	};
+	CK_ATTRIBUTE prv[] = {
+		{ CKA_TOKEN, &yes, sizeof(yes) },
+		{ CKA_PRIVATE, &yes, sizeof(yes) },
+		{ CKA_SIGN, &yes, sizeof(yes) },
+		{ CKA_DECRYPT, &yes, sizeof(yes) },
+		{ CKA_ID, &id, 1 },
+	};
+	CK_SESSION_HANDLE own;
+	CK_OBJECT_HANDLE p, k;
+
+	token_begin(&t);
+	own = token_session(&t);
+	ck_assert_uint_eq(token_login(&t, own, TOKEN_PIN), CKR_OK);
+	ck_assert_uint_eq(t.p11->C_GenerateKeyPair(own, &m, pub,
+	                          sizeof(pub) / sizeof(*pub), prv,
+	                          sizeof(prv) / sizeof(*prv), &p, &k),
+	        CKR_OK);
+	token_end(&t);
+}
+
+/* Each module has its own word for it, and none may reach who asks. */
+static const CK_RV padding_words[] = { CKR_ENCRYPTED_DATA_INVALID,
+	CKR_FUNCTION_FAILED, CKR_FUNCTION_CANCELED, CKR_DEVICE_ERROR,
+	CKR_DEVICE_MEMORY, CKR_ARGUMENTS_BAD, CKR_DATA_INVALID,
+	CKR_FUNCTION_NOT_SUPPORTED, CKR_VENDOR_DEFINED + 1 };
+
+START_TEST(wrong_padding_is_not_told_in_whatever_word)
+{
+	uint8_t cipher[256] = { 0, 1 }, first[16], again[16];
+	const struct vault_key *k;
+
+	make_rsa();
+	k = load_uri("pkcs11:token=" TOKEN_LABEL ";id=%02");
+	ck_assert_int_eq(vault_decrypt(hand, k, BYTES_ARRAY(cipher), first,
+	                         sizeof(first), &why),
+	        RC_OK);
+	for (size_t i = 0; i < sizeof(padding_words) / sizeof(*padding_words);
+	        i++) {
+		token_want(&t, FAULT_PADDING_RV, padding_words[i]);
+		ck_assert_msg(vault_decrypt(hand, k, BYTES_ARRAY(cipher), again,
+		                      sizeof(again), &why) == RC_OK,
+		        "%s", why.text);
+		ck_assert_mem_eq(again, first, sizeof(first));
+	}
+	/* What is no padding's fault is told. */
+	token_want(&t, FAULT_PADDING_RV, CKR_SESSION_HANDLE_INVALID);
+	ck_assert_int_eq(vault_decrypt(hand, k, BYTES_ARRAY(cipher), again,
+	                         sizeof(again), &why),
+	        RC_CLOSED);
+}
+END_TEST
 
 START_TEST(wrong_signature_is_not_given_out)
 {
@@ -334,6 +404,7 @@ TCase *test_p11_loss(void)
 	tcase_add_test(
 	        tc, pin_that_is_refused_in_other_words_is_not_tried_again);
 	tcase_add_test(tc, module_restarts_where_no_session_is_open);
+	tcase_add_test(tc, wrong_padding_is_not_told_in_whatever_word);
 	tcase_add_test(tc, wrong_signature_is_not_given_out);
 	tcase_add_loop_test(tc, lost_session_is_replaced, 0,
 	        sizeof(losses) / sizeof(*losses));
