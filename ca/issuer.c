@@ -180,6 +180,25 @@ static void warn_cut(const struct job *job)
 	        "the issuer expires before the certificate would", NULL);
 }
 
+/* A message that is signed and travels in the clear can be sent again by all who
+ * saw it: until the certificate that it got is due to be renewed, it gets no
+ * other. (With a token it never does.) */
+static int64_t retry_window_us(const struct job *job)
+{
+	const struct conf_profile *p = grant_profile(job->grant);
+	enum credential_kind kind = grant_credential(job->grant)->kind;
+	const struct tbs_validity *v = &job->draft.validity;
+	int64_t window_us = job->issuer->o.retry_window_us, due_us;
+
+	if (grant_transaction(job->grant)[0] == '\0' ||
+	        (kind != CREDENTIAL_OWN && kind != CREDENTIAL_FOREIGN))
+		return window_us;
+	due_us = 1000000 *
+	        (profile_renew_from_s(p, v->not_before_s, v->not_after_s) -
+	                v->not_before_s - p->backdate_s);
+	return due_us > window_us ? due_us : window_us;
+}
+
 static void fill_begin(struct job *job, const struct draft_input *in)
 {
 	const struct grant *g = job->grant;
@@ -201,7 +220,7 @@ static void fill_begin(struct job *job, const struct draft_input *in)
 	b->not_before_s = job->draft.validity.not_before_s;
 	b->not_after_s = job->draft.validity.not_after_s;
 	b->deadline_us = grant_deadline_us(g);
-	b->retry_after_us = in->now_us - job->issuer->o.retry_window_us;
+	b->retry_after_us = in->now_us - retry_window_us(job);
 	memcpy(b->spki_hash, grant_spki_hash(g), sizeof b->spki_hash);
 }
 

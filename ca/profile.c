@@ -510,6 +510,17 @@ uint16_t profile_shard(
 	return (uint16_t)(1 + random % p->authority->conf->crl.shards);
 }
 
+int64_t profile_renew_from_s(const struct conf_profile *profile,
+        int64_t not_before_s, int64_t not_after_s)
+{
+	int64_t span_s = not_after_s - not_before_s;
+
+	if (profile->renew_from_permille > 0)
+		return not_before_s +
+		        span_s / 1000 * profile->renew_from_permille;
+	return not_before_s + profile->renew_from_s;
+}
+
 bool profile_has_eku(const struct profile *p, struct bytes oid)
 {
 	size_t i;

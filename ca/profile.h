@@ -65,6 +65,11 @@ const struct authority *profile_authority(const struct profile *p);
 uint16_t profile_shard(
         const struct profile *p, const uint8_t serial[SERIAL_BYTES]);
 
+/* The Unix second from which on the profile lets such a certificate be
+ * renewed: renew.from counts from notBefore. */
+int64_t profile_renew_from_s(const struct conf_profile *profile,
+        int64_t not_before_s, int64_t not_after_s);
+
 /* The names of one certificate. */
 struct profile_names {
 	struct buf subject; /* Name, DER */

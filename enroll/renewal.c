@@ -1,24 +1,14 @@
 #include "enroll/renewal.h"
 
 #include "base/text.h"
+#include "ca/profile.h"
 #include "der/name.h"
-
-int64_t renewal_from_s(const struct conf_profile *profile, int64_t not_before_s,
-        int64_t not_after_s)
-{
-	int64_t span_s = not_after_s - not_before_s;
-
-	if (profile->renew_from_permille > 0)
-		return not_before_s +
-		        span_s / 1000 * profile->renew_from_permille;
-	return not_before_s + profile->renew_from_s;
-}
 
 enum rc renewal_check_time(const struct conf_profile *profile,
         const struct cert *old, int64_t now_s, struct why *why)
 {
-	int64_t from_s =
-	        renewal_from_s(profile, old->not_before_s, old->not_after_s);
+	int64_t from_s = profile_renew_from_s(
+	        profile, old->not_before_s, old->not_after_s);
 	char when[TEXT_TIME_BYTES];
 
 	if (now_s < old->not_before_s)

@@ -9,10 +9,6 @@
 #include "ca/san.h"
 #include "conf/conf.h"
 
-/* The Unix second from which on the profile lets such a certificate be
- * renewed: renew.from counts from notBefore. */
-int64_t renewal_from_s(const struct conf_profile *profile, int64_t not_before_s,
-        int64_t not_after_s);
 /* RC_DENIED: not yet valid, too early, or expired beyond the grace. */
 MUST_CHECK enum rc renewal_check_time(const struct conf_profile *profile,
         const struct cert *old, int64_t now_s, struct why *why);

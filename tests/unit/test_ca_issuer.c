@@ -12,6 +12,7 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define GRANT_LIFE_US (10 * INT64_C(1000000))
 
@@ -351,6 +352,37 @@ START_TEST(retry_gets_the_stored_certificate)
 	ck_assert_uint_eq(signer.asked, 1);
 	buf_free(&first);
 	ask_end(&a);
+}
+END_TEST
+
+/* A day later, within the third of its life in which it is not renewed yet. */
+static enum rc ask_again_late(
+        const char *transaction, enum credential_kind kind)
+{
+	struct ask a;
+	enum rc rc;
+
+	ask_begin(&a, NULL, NULL, 0);
+	a.spec.transaction = transaction;
+	a.spec.credential.kind = kind;
+	ck_assert_issued(&a);
+	a.spec.device_version = 1;
+	clock_set_shift_s(clock_now_s() + 86400 - time(NULL));
+	a.spec.deadline_us = clock_now_us() + GRANT_LIFE_US;
+	rc = issue(&a);
+	ask_end(&a);
+	return rc;
+}
+
+START_TEST(signed_message_gets_nothing_new_before_renewal_is_due)
+{
+	ck_assert_int_eq(ask_again_late("t", CREDENTIAL_FOREIGN), RC_DUPLICATE);
+}
+END_TEST
+
+START_TEST(request_over_a_fresh_channel_is_new_after_the_window)
+{
+	ck_assert_int_eq(ask_again_late(NULL, CREDENTIAL_FOREIGN), RC_OK);
 }
 END_TEST
 
@@ -753,6 +785,9 @@ static TCase *tests(void)
 	tcase_add_checked_fixture(t, begin, end);
 	tcase_add_test(t, certificate_is_released_when_it_is_on_record);
 	tcase_add_test(t, retry_gets_the_stored_certificate);
+	tcase_add_test(
+	        t, signed_message_gets_nothing_new_before_renewal_is_due);
+	tcase_add_test(t, request_over_a_fresh_channel_is_new_after_the_window);
 	tcase_add_test(t, another_key_is_no_retry);
 	tcase_add_test(t, many_in_flight_all_get_their_own);
 	tcase_add_test(t, system_grant_needs_no_request);
