@@ -414,13 +414,16 @@ static enum rc token_begin(struct authorize *a)
 }
 
 /* A spent token goes on: T1 alone knows whether this is the retry of the very
- * request that spent it (DESIGN rule 3), and refuses all others. */
-static enum rc token_standing(
-        const struct store_token *token, int64_t now_us, struct why *why)
+ * request that spent it (DESIGN rule 3), and refuses all others. So does one that
+ * expired, where its request may wait for an operator since before. */
+static enum rc token_standing(const struct store_token *token,
+        const struct conf_label *label, int64_t now_us, struct why *why)
 {
 	char when[TEXT_TIME_BYTES];
 
-	if (token->state == TOKEN_UNSPENT && now_us >= token->expires_us)
+	if (token->state == TOKEN_UNSPENT &&
+	        label->approve != CONF_APPROVE_MANUAL &&
+	        now_us >= token->expires_us)
 		return why_set(why, RC_DENIED, "the token expired at %s",
 		        text_time(when, token->expires_us / 1000000));
 	return RC_OK;
@@ -463,7 +466,7 @@ static enum rc token_read(struct authorize *a)
 	        strcmp(token->profile, a->profile->name) != 0)
 		return why_set(&a->why, RC_DENIED,
 		        "the token is for another authority or profile");
-	rc = token_standing(token, clock_now_us(), &a->why);
+	rc = token_standing(token, a->label, clock_now_us(), &a->why);
 	if (rc == RC_OK)
 		rc = certificate_agrees(a);
 	a->step = STEP_DEVICE;

@@ -211,9 +211,9 @@ bool view_waiting(struct view *v, uint64_t id, struct store_waiting *r);
 /* The newest request with that hash. */
 bool view_waiting_request(struct view *v, const uint8_t hash[STORE_HASH_BYTES],
         struct store_waiting *r);
-/* Does an open request hold the token for another request than that? */
-bool view_token_held(struct view *v, const uint8_t token[STORE_HASH_BYTES],
-        const uint8_t request_hash[STORE_HASH_BYTES], int64_t now_us);
+/* The open request that holds the token. */
+bool view_token_holder(struct view *v, const uint8_t token[STORE_HASH_BYTES],
+        int64_t now_us, struct store_waiting *r);
 /* T1's last step. RC_OK: nobody is asked, or an operator has approved. */
 enum rc batch_wait(
         struct batch *b, const struct store_issue_begin *op, struct why *why);

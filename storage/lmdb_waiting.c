@@ -71,14 +71,11 @@ bool view_waiting_request(struct view *v, const uint8_t hash[STORE_HASH_BYTES],
 	return view_by_hash(v, WAITING_PART_REQUEST, hash, r);
 }
 
-bool view_token_held(struct view *v, const uint8_t token[STORE_HASH_BYTES],
-        const uint8_t request_hash[STORE_HASH_BYTES], int64_t now_us)
+bool view_token_holder(struct view *v, const uint8_t token[STORE_HASH_BYTES],
+        int64_t now_us, struct store_waiting *r)
 {
-	struct store_waiting r;
-
-	return view_by_hash(v, WAITING_PART_TOKEN, token, &r) &&
-	        is_open(&r, now_us) &&
-	        memcmp(r.request_hash, request_hash, STORE_HASH_BYTES) != 0;
+	return view_by_hash(v, WAITING_PART_TOKEN, token, r) &&
+	        is_open(r, now_us);
 }
 
 /* --- writing */

@@ -178,10 +178,11 @@ struct store_cert {
  *     device_version 0: the device must not exist, and is created, bound to
  *     anchor;
  *  5. device and presented credential are in good standing (RC_DENIED): token
- *     unspent (RC_SPENT), unexpired, of this device, authority and profile; own
- *     certificate ISSUED; the key of a foreign one not blocked; for a shared
- *     secret the device never had a certificate, in whatever state it is now,
- *     and no other request of it is in flight (RC_BUSY);
+ *     unspent (RC_SPENT), unexpired or held by this very request (10.), of this
+ *     device, authority and profile; own certificate ISSUED; the key of a
+ *     foreign one not blocked; for a shared secret the device never had a
+ *     certificate, in whatever state it is now, and no other request of it is in
+ *     flight (RC_BUSY);
  *  6. max_active (0: no limit): certificates of this device and profile that
  *     are ISSUED or HELD and unexpired, and its intents (RC_QUOTA). Whatever
  *     max_active says, a device has at most STORE_LIVE_MAX unexpired ones;

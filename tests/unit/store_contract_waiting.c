@@ -194,6 +194,28 @@ START_TEST(token_that_is_held_serves_no_other_request)
 }
 END_TEST
 
+START_TEST(request_that_came_in_time_outlasts_its_token)
+{
+	struct ask a, b;
+
+	add("a");
+	help_token(h, "token", "a");
+	ask_make(&a, "a", "one", "token");
+	a.wait.life_us = 3 * HOUR_US;
+	ck_assert_int_eq(help_t1(h, &a.i), RC_WAITING);
+	clock_set_shift_s(2 * 3600);
+	ck_assert_int_eq(decide(1, BOB, true), RC_OK);
+	ask_make(&b, "a", "two", "token");
+	ck_assert_int_eq(help_t1(h, &b.i), RC_SPENT);
+	ask_make(&a, "a", "one", "token");
+	ck_assert_int_eq(help_t1(h, &a.i), RC_OK);
+	help_token(h, "late", "a");
+	clock_set_shift_s(4 * 3600);
+	ck_assert_int_eq(ask("a", "three", "late"), RC_DENIED);
+	clock_set_shift_s(0);
+}
+END_TEST
+
 START_TEST(denied_request_stays_denied_whoever_asks)
 {
 	struct ask a;
@@ -389,6 +411,7 @@ void contract_waiting(TCase *tc)
 	tcase_add_test(tc, request_waits_is_approved_and_issued_once);
 	tcase_add_test(tc, what_was_approved_outlives_a_signature_that_failed);
 	tcase_add_test(tc, token_that_is_held_serves_no_other_request);
+	tcase_add_test(tc, request_that_came_in_time_outlasts_its_token);
 	tcase_add_test(tc, denied_request_stays_denied_whoever_asks);
 	tcase_add_test(tc, denial_reaches_what_is_being_signed);
 	tcase_add_test(tc, of_two_operators_the_first_approves);
