@@ -654,9 +654,10 @@ enum rc cms_read_enveloped(
 	rc = read_info(&in, der, OID_PKCS7_ENVELOPED_DATA, why);
 	if (rc == RC_OK)
 		rc = read_version(&in, &version, "EnvelopedData version", why);
-	if (rc == RC_OK && version != 0 && version != 2)
+	/* Section 6.1 has 0 and 2 for what is read here; PyScep says 1. */
+	if (rc == RC_OK && version > 2)
 		rc = why_set(why, RC_UNSUPPORTED,
-		        "EnvelopedData version is neither 0 nor 2");
+		        "EnvelopedData version is above 2");
 	if (rc == RC_OK && der_at(&in, DER_CONTEXT_CONS(0)))
 		rc = why_set(why, RC_UNSUPPORTED, "originatorInfo");
 	if (rc == RC_OK)

@@ -209,6 +209,24 @@ START_TEST(enveloped_data_is_read)
 }
 END_TEST
 
+/* PyScep writes 1, where section 6.1 has 0. */
+START_TEST(enveloped_data_says_a_version_up_to_2)
+{
+	struct buf der = enveloped_of(&enveloped_rows[0]);
+	uint8_t *version =
+	        (uint8_t *)memmem(der.p, der.n, "\x02\x01\x00\x31", 4) + 2;
+	struct why why = WHY_NONE;
+	struct cms_enveloped e;
+
+	for (*version = 0; *version < 5; (*version)++)
+		check_result("version",
+		        cms_read_enveloped(&e, buf_bytes(&der), &why),
+		        *version > 2 ? RC_UNSUPPORTED : RC_OK, &why,
+		        "EnvelopedData version is above 2");
+	buf_free(&der);
+}
+END_TEST
+
 /* --- BER */
 static void same_as_der(struct buf *ber, struct buf *der, const char *name)
 {
@@ -354,6 +372,7 @@ TCase *test_ca_cms(void)
 	tcase_add_test(tc, an_attribute_has_one_value);
 	tcase_add_loop_test(
 	        tc, enveloped_data_is_read, 0, ROWS(enveloped_rows));
+	tcase_add_test(tc, enveloped_data_says_a_version_up_to_2);
 	tcase_add_test(tc, ber_is_read_as_der);
 	tcase_add_test(tc, der_comes_out_as_it_was);
 	tcase_add_loop_test(tc, ber_rules, 0, ROWS(ber_rows));
