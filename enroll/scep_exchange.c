@@ -111,12 +111,21 @@ static void on_signed(struct signer_call *call)
 	buf_free(&out);
 }
 
+/* It tells no name, but alone asks that its messages are not cached. */
+static bool is_cryptlib(const struct http_req *req)
+{
+	return http_req_header(req, "User-Agent").n == 0 &&
+	        bytes_eq_str(http_req_header(req, "Cache-Control"),
+	                "no-cache, no-store");
+}
+
 static void reply(struct exchange *x)
 {
 	struct why why = WHY_NONE;
 	enum rc rc;
 
 	x->reply.to = &x->message;
+	x->reply.detached = is_cryptlib(x->req);
 	rand_fill(x->reply.nonce, sizeof(x->reply.nonce));
 	buf_reset(&x->tbs);
 	rc = scep_reply_put_attrs(&x->tbs, &x->reply, x->scep->crypt);

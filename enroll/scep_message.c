@@ -372,8 +372,9 @@ enum rc scep_reply_put_attrs(
 	return rc;
 }
 
-/* Without content it is an empty string and not absent: OpenSSL's PKCS#7, by
- * which sscep and certmonger read it, takes an absent one for a fault. */
+/* Section 3.2 leaves it out where there is none, but OpenSSL's PKCS#7, by which
+ * sscep and certmonger read it, takes that for a fault, and cryptlib an empty
+ * string. */
 enum rc scep_reply_put(struct buf *b, const struct scep_reply *r,
         const struct scep_ra *ra, struct bytes attrs, struct bytes signature)
 {
@@ -385,6 +386,7 @@ enum rc scep_reply_put(struct buf *b, const struct scep_reply *r,
 		.signature = signature };
 	const struct cms_signed_data data = { .content_type = OID_PKCS7_DATA,
 		.content = r->content,
+		.detached = r->detached && r->content.n == 0,
 		.certs = &ra->cert,
 		.n_certs = 1,
 		.signer = &signer };

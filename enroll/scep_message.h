@@ -99,6 +99,7 @@ struct scep_reply {
 	int fail;              /* SCEP_FAILURE: rc_info()'s scep_fail_info */
 	const char *fail_text; /* SCEP_FAILURE: ASCII */
 	struct bytes content;  /* SCEP_SUCCESS: EnvelopedData, DER */
+	bool detached;         /* otherwise: no content, not an empty one */
 	uint8_t nonce[SCEP_NONCE_BYTES]; /* senderNonce */
 };
 /* Append the SET OF attributes that is to be signed, with SHA-256.

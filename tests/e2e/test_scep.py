@@ -305,6 +305,31 @@ def test_refusals_say_little_to_strangers(build):
         assert c.metrics()['mica_scep_answers_total{result="refused"}'] >= 8
 
 
+def test_what_has_no_content_is_read_by_openssl_and_by_cryptlib(build):
+    """The former wants an empty string, the latter none at all, as RFC 8894
+    has it, and is known by its headers."""
+    with Scep(build).up() as c:
+        key, cert = c.self_signed("router-1")
+        message = c.message(c.request("router-1", key), key, cert)
+        post = ("--data-binary", f"@{message}")
+        none = ("-A", "", "-H", "Cache-Control: no-cache, no-store")
+        for more, empty in (((), True), (("-A", ""), True),
+                            (("-H", none[3]), True), (none, False)):
+            answer = c.curl(c.scep(), *post, *more)
+            assert answer.status == 200, answer.text()
+            lines = run_bytes("openssl", "asn1parse", "-inform", "DER",
+                              stdin=answer.body).decode().splitlines()
+            at = [i for i, x in enumerate(lines) if "pkcs7-data" in x][0]
+            assert ("cont [ 0 ]" in lines[at + 1] and
+                    "d=5 " in lines[at + 2]) == empty, lines[:at + 3]
+            with open(c.path("reply"), "wb") as f:
+                f.write(answer.body)
+            run("openssl", "cms", "-verify", "-inform", "DER", "-in",
+                c.path("reply"), "-content", "/dev/null", "-binary",
+                "-noverify", "-nointern", "-certfile", c.ra) if not empty \
+                else c.read(answer, key, cert)
+
+
 def test_curves_are_sent_to_est(build):
     with Scep(build).up() as c:
         key = c.key("curve")
