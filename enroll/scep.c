@@ -18,6 +18,8 @@
 /* What Cisco's clients put behind the path that they are given. */
 #define PROGRAM_PATH "/pkiclient.exe"
 #define CGI_PATH "/cgi-bin/pkiclient.exe"
+/* Where clients of Microsoft's server look, without being told. */
+#define NDES_PATH "/certsrv/mscep/mscep.dll"
 
 /* --- refusals */
 void scep_refused(const struct scep *s, const struct http_req *req,
@@ -189,13 +191,17 @@ static bool cut_tail(struct bytes *in, const char *tail)
 	return true;
 }
 
-/* /scep, /scep/LABEL and /cgi-bin/pkiclient.exe, with what clients add. */
+/* /scep, /scep/LABEL and /cgi-bin/pkiclient.exe, with what clients add; and
+ * /certsrv/mscep/mscep.dll. */
 static const struct scep_label *label_find(
         const struct scep *s, struct bytes path)
 {
 	struct bytes base = BYTES_LIT(SCEP_PATH);
 
-	(void)(cut_tail(&path, CGI_PATH) || cut_tail(&path, PROGRAM_PATH));
+	if (bytes_eq_str(path, NDES_PATH))
+		path = BYTES_NONE;
+	(void)(cut_tail(&path, CGI_PATH) || cut_tail(&path, PROGRAM_PATH) ||
+	        cut_tail(&path, "/"));
 	if (bytes_starts(path, base))
 		path = bytes_skip(path, base.n);
 	else if (path.n > 0)
@@ -367,6 +373,7 @@ static void routes_make(struct scep *s)
 		{ HTTP_PREFIX, SCEP_PATH "/" },
 		{ HTTP_EXACT, CGI_PATH },
 		{ HTTP_EXACT, PROGRAM_PATH },
+		{ HTTP_EXACT, NDES_PATH },
 	};
 
 	for (size_t i = 0; i < SCEP_ROUTES / 2; i++) {

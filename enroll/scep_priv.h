@@ -6,7 +6,7 @@
 #include "enroll/scep_message.h"
 #include "net/http.h"
 
-#define SCEP_ROUTES 8
+#define SCEP_ROUTES 10
 
 enum scep_next_by { /* enroll/scep_next.c */
 	SCEP_NEXT_BY_CA,

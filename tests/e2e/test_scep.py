@@ -160,8 +160,19 @@ def test_capabilities_are_those_of_the_label(build):
             assert c.curl(c.scep(op="GetCACert") + extra).status == 200
         assert c.curl(c.scep("none", op="GetCACaps")).status == 404
         assert c.curl(c.scep(op="GetNextCACert")).status == 404
-        cgi = f"http://127.0.0.1:{c.http}/cgi-bin/pkiclient.exe"
-        assert c.curl(cgi + "?operation=GetCACaps").status == 200
+        # paths that clients expect, or add to what they are told
+        at = lambda path: c.curl(f"http://127.0.0.1:{c.http}{path}"
+                                 "?operation=GetCACaps")
+        for path in ("/scep", "/scep/", "/cgi-bin/pkiclient.exe",
+                     "/pkiclient.exe", "/scep/cgi-bin/pkiclient.exe",
+                     "/certsrv/mscep/mscep.dll"):
+            assert at(path).text().split() == plain, path
+        for path in ("/scep/old", "/scep/old/", "/scep/old/pkiclient.exe",
+                     "/scep/old/cgi-bin/pkiclient.exe"):
+            assert at(path).text().split() == old, path
+        for path in ("/scepold", "/scep/old/x", "/scep/ol", "/certsrv",
+                     "/scep/old//", "/certsrv/mscep/mscep.dll/"):
+            assert at(path).status == 404, path
 
 
 def test_ra_certificate_outlives_a_restart(build):
@@ -303,31 +314,30 @@ def test_refusals_say_little_to_strangers(build):
                      key, cert)
         assert got["fail"] == FAIL["badCertId"], got
         assert c.metrics()['mica_scep_answers_total{result="refused"}'] >= 8
+        no_content_is_read_by_openssl_and_by_cryptlib(
+            c, c.path(f"message{c.count}"), key, cert)
 
 
-def test_what_has_no_content_is_read_by_openssl_and_by_cryptlib(build):
+def no_content_is_read_by_openssl_and_by_cryptlib(c, message, key, cert):
     """The former wants an empty string, the latter none at all, as RFC 8894
     has it, and is known by its headers."""
-    with Scep(build).up() as c:
-        key, cert = c.self_signed("router-1")
-        message = c.message(c.request("router-1", key), key, cert)
-        post = ("--data-binary", f"@{message}")
-        none = ("-A", "", "-H", "Cache-Control: no-cache, no-store")
-        for more, empty in (((), True), (("-A", ""), True),
-                            (("-H", none[3]), True), (none, False)):
-            answer = c.curl(c.scep(), *post, *more)
-            assert answer.status == 200, answer.text()
-            lines = run_bytes("openssl", "asn1parse", "-inform", "DER",
-                              stdin=answer.body).decode().splitlines()
-            at = [i for i, x in enumerate(lines) if "pkcs7-data" in x][0]
-            assert ("cont [ 0 ]" in lines[at + 1] and
-                    "d=5 " in lines[at + 2]) == empty, lines[:at + 3]
-            with open(c.path("reply"), "wb") as f:
-                f.write(answer.body)
-            run("openssl", "cms", "-verify", "-inform", "DER", "-in",
-                c.path("reply"), "-content", "/dev/null", "-binary",
-                "-noverify", "-nointern", "-certfile", c.ra) if not empty \
-                else c.read(answer, key, cert)
+    post = ("--data-binary", f"@{message}")
+    unnamed = ("-A", "")
+    uncached = ("-H", "Cache-Control: no-cache, no-store")
+    for more, empty in (((), True), (unnamed, True), (uncached, True),
+                        (unnamed + uncached, False)):
+        answer = c.curl(c.scep(), *post, *more)
+        lines = run_bytes("openssl", "asn1parse", "-inform", "DER",
+                          stdin=answer.body).decode().splitlines()
+        at = [i for i, x in enumerate(lines) if "pkcs7-data" in x][0]
+        assert ("d=5 " in lines[at + 2]) == empty, lines[:at + 3]
+        if empty:
+            assert c.read(answer, key, cert)["status"] == "2"
+    with open(c.path("reply"), "wb") as f:
+        f.write(answer.body)
+    run("openssl", "cms", "-verify", "-inform", "DER", "-in",
+        c.path("reply"), "-content", "/dev/null", "-binary", "-noverify",
+        "-nointern", "-certfile", c.ra)
 
 
 def test_curves_are_sent_to_est(build):
