@@ -514,6 +514,28 @@ static enum rc check_sets(struct rules *r, struct question *q, struct why *why)
 	return rc;
 }
 
+/* Under the lock. Who has an RSA key decrypt at will has it sign in the end
+ * (Bleichenbacher): one that does is for nothing else, under any name. */
+static enum rc check_alone(const struct rules *r, const struct set *s,
+        const struct question *q, struct why *why)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct item *item = &s->items[i];
+		const struct vault_key *k;
+
+		if (item->key >= KEPT_FROM ||
+		        (item->policy->purposes & SIGNER_RA_PURPOSES))
+			continue;
+		k = vault_at(r->vault, item->key);
+		if (is_key(k, q->use->spki))
+			return why_set(why, RC_CONFIG,
+			        "key %s is key %s, too: a registration "
+			        "authority has one of its own",
+			        q->use->name, k->name);
+	}
+	return RC_OK;
+}
+
 /* The certificate that code is to be signed under, and what is signed. */
 static enum rc take_apart(struct question *q, struct why *why)
 {
@@ -549,6 +571,9 @@ enum rc rules_check(struct rules *r, size_t key, uint32_t purpose,
 	q.use = picked;
 	if (!rc)
 		rc = check_sets(r, &q, why);
+	for (size_t i = 0; i < r->n_sets && !rc && purpose == SIGNER_DECRYPT;
+	        i++)
+		rc = check_alone(r, &r->sets[i], &q, why);
 	if (!rc)
 		verdict->use = vault_key_ref(picked);
 	(void)pthread_rwlock_unlock(&r->lock);

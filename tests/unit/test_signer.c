@@ -32,6 +32,7 @@ int main(void)
 	suite_add_tcase(suite, test_signer_serve());
 	suite_add_tcase(suite, test_signer_code());
 	suite_add_tcase(suite, test_signer_ra());
+	suite_add_tcase(suite, test_signer_ra_twin());
 	suite_add_tcase(suite, test_signer_status());
 	suite_add_tcase(suite, test_signer_kept());
 	suite_add_tcase(suite, test_signer_client());

@@ -12,6 +12,7 @@ TCase *test_tbs_status(void);
 TCase *test_signer_code(void);
 TCase *test_signer_code_token(void);
 TCase *test_signer_ra(void);
+TCase *test_signer_ra_twin(void);
 TCase *test_signer_ra_token(void);
 TCase *test_signer_proto(void);
 TCase *test_signer_serve(void);

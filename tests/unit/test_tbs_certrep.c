@@ -385,24 +385,31 @@ END_TEST
 
 static struct signer_run run;
 
-static void send_policy(void)
+static void send_policy_for(
+        const char *key, uint32_t purposes, uint64_t generation)
 {
 	struct buf issuer = BUF_INIT(1024), body = BUF_INIT(65536);
 	struct tbs_policy p;
-	const struct proto_policy_item item = { "rsa", &p };
+	const struct proto_policy_item item = { key, &p };
 	const struct reply *reply;
 	struct proto_done done;
 
 	spec_issuer(&issuer, "Issuing");
-	p = ra_policy(&issuer, SIGNER_RA_PURPOSES | NEXT);
-	p.next_ca = bytes_of(NEXT_CA, 32);
-	proto_policy_pack(&body, 2, &item, 1);
+	p = ra_policy(&issuer, purposes);
+	if (purposes & NEXT)
+		p.next_ca = bytes_of(NEXT_CA, 32);
+	proto_policy_pack(&body, generation, &item, 1);
 	reply = run_ask(&run, &run.supervisor, PROTO_POLICY, buf_bytes(&body));
 	ck_assert_int_eq(
 	        proto_done_unpack(&done, buf_bytes(&reply->body)), RC_OK);
 	ck_assert_msg(done.rc == RC_OK, "%s", done.why.text);
 	buf_free(&issuer);
 	buf_free(&body);
+}
+
+static void send_policy(void)
+{
+	send_policy_for("rsa", SIGNER_RA_PURPOSES | NEXT, 2);
 }
 
 static void open_run(void)
@@ -594,6 +601,32 @@ START_TEST(signer_denies_what_its_key_cannot_have_opened)
 }
 END_TEST
 
+/* One file under two names of the configuration. */
+START_TEST(signer_decrypts_with_no_key_that_signs_by_another_name)
+{
+	static const char *const keys[] = { "--key=issuing:issuing.key",
+		"--key=rsa:rsa.key", "--key=twin:rsa.key", NULL };
+	struct proto_signature m;
+	uint8_t em[256];
+
+	run_open(&run);
+	run_make_key(&run, "issuing", "p256");
+	run_make_key(&run, "rsa", "rsa2048");
+	run_start(&run, keys);
+	run_policy(&run, 1);
+	send_policy();
+	run_open_client(&run);
+	block_init(em, 16);
+	ask(em, sizeof(em), 16, &m);
+	ck_assert_msg(m.rc == RC_OK, "%s", m.why.text);
+	send_policy_for("twin", SIGNER_PURPOSE_BIT(SIGNER_CERT), 3);
+	ask(em, sizeof(em), 16, &m);
+	ck_assert_int_eq(m.rc, RC_CONFIG);
+	ck_assert_msg(strstr(m.why.text, "twin") != NULL, "%s", m.why.text);
+	run_close(&run);
+}
+END_TEST
+
 /* A worker taken over has the registration authority's key sign what is an
  * issuer's, a responder's or a code key's; and a certificate is nothing that it
  * signs by any other name. */
@@ -653,6 +686,15 @@ static TCase *signer_ra(const char *name, bool in_token)
 TCase *test_signer_ra(void)
 {
 	return signer_ra("signer_ra", false);
+}
+
+TCase *test_signer_ra_twin(void)
+{
+	TCase *c = tcase_create("signer_ra_twin");
+
+	tcase_add_test(
+	        c, signer_decrypts_with_no_key_that_signs_by_another_name);
+	return c;
 }
 
 TCase *test_signer_ra_token(void)
