@@ -341,17 +341,20 @@ static int64_t ends_us(const struct store_waiting *r)
 	                         : r->closed_us + r->expires_us - r->asked_us;
 }
 
+/* All open ones, and of the closed ones as many of the oldest: the others have
+ * time, and all who write wait for this. */
 static size_t find_late(
         struct batch *b, enum waiting_part part, uint64_t *ids, size_t max)
 {
 	struct key prefix = key_u64((uint64_t)part);
 	struct store_waiting r;
 	struct walk w;
-	size_t n = 0;
+	size_t n = 0, seen = 0;
 
 	walk_open(&w, &b->v, TREE_WAITING, key_bytes(&prefix));
-	for (bool on = walk_from(&w, BYTES_NONE); on && n < max;
-	        on = walk_next(&w)) {
+	for (bool on = walk_from(&w, BYTES_NONE);
+	        on && n < max && seen < STORE_WAITING_MAX;
+	        on = walk_next(&w), seen++) {
 		if (!rec_waiting_unpack(w.value, &r)) {
 			view_broken(&b->v);
 			break;
