@@ -159,8 +159,9 @@ def test_pin_that_is_wrong_is_tried_once(build):
         c.write_pin(PIN)  # without a newline, too
         c.start()
         c.device("dev-1")
-        # A signer that comes later meets another PIN.
-        c.write_pin("wrong\n")
+        # A signer that comes later meets another PIN: one newline at the end
+        # is not the PIN's, and the one before is.
+        c.write_pin(PIN + "\n\n")
         os.kill(c.pids("signer")[0], signal.SIGKILL)
         wait_for("the end", lambda: c.lines("process.stays_down"))
         time.sleep(2)

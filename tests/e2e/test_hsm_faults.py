@@ -43,11 +43,12 @@ limits:
 
 
 @contextlib.contextmanager
-def hsm_ca(build):
+def hsm_ca(build, sessions=SESSIONS, ocsp=""):
     """A CA whose issuing key is in the token, and that; not yet started."""
     with p11.FaultToken(build) as token, HsmCa(
-            build, token, options=f"    sessions: {SESSIONS}",
-            edit=lambda text: test_ocsp.with_ocsp(text, extra=LIMITS)) as c:
+            build, token, options=f"    sessions: {sessions}",
+            edit=lambda text: test_ocsp.with_ocsp(
+                text, ocsp, extra=LIMITS)) as c:
         yield c, token
 
 
@@ -675,6 +676,55 @@ def test_a_signer_that_hangs_at_its_start_holds_up_no_stop(build):
         began = time.monotonic()
         c.stop()
         assert time.monotonic() - began < 10
+
+
+def ask_at_once(c, pem, n):
+    """So many OCSP answers, each by the key in the token."""
+    request = nonce_request(c, pem)
+
+    def one(_):
+        conn = Http(c.http)
+        status, body = conn.post("/ocsp", request[:-16] + os.urandom(16),
+                                 "Content-Type: application/ocsp-request")
+        conn.close()
+        return status == 200 and body != TRY_LATER
+
+    with concurrent.futures.ThreadPoolExecutor(n) as pool:
+        assert all(pool.map(one, range(n)))
+
+
+def test_sessions_are_as_many_as_told_or_as_the_token_has_room_for(build):
+    if not CI:
+        raise Skip("runs under ./check --ci")
+
+    def sessions(n, seconds=30):
+        wait_for(f"{n} sessions", lambda: c.metrics()[
+            "mica_hsm_sessions_open"] == n == t.did("sessions"), seconds)
+
+    with hsm_ca(build, 64, "key: ca") as (c, t):
+        c.start()
+        _, pem = c.device("dev-1")
+        sessions(64)
+        t.want("latency_us", 1000000)
+        ask_at_once(c, pem, 64)
+        assert t.did("at_once_most") == 64, t.did("at_once_most")
+        t.want("latency_us", 0)
+        signer = c.pids("signer")
+        t.want("sessions_max", 3)
+        t.want("outage", t.wanted("outage") + 2)
+        # That they are lost shows when they are used.
+        for _ in range(20):
+            ask_at_once(c, pem, 64)
+            if c.lines("signer.sessions_short"):
+                break
+        sessions(3)
+        assert t.did("over_limit") > 0
+        ask_at_once(c, pem, 64)
+        assert t.did("sessions") == 3
+        # The others are asked for again after half a minute.
+        t.want("sessions_max", 0)
+        sessions(64, 60)
+        assert c.pids("signer") == signer
 
 
 def test_a_dead_module_costs_a_signer_and_no_more(build):
