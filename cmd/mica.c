@@ -118,12 +118,15 @@ static const struct cli_command commands[] = {
 	        O(CRL) | O(TRANSCRIPT), 2, CLI_ARGS_MAX,
 	        mica_authority_install },
 	{ "authority", "crl",
-	        "--out FILE [--revoked FILE] [--validity 90d] [--key FILE] "
-	        "[--file CERT] [--root-passphrase-file FILE | "
-	        "--module PATH [--pin-file FILE]]",
+	        "--out FILE [--revoked FILE [--revoke CERT]... [--reason R]] "
+	        "[--validity 90d] [--key FILE] [--file CERT] "
+	        "[--root-passphrase-file FILE | "
+	        "--module PATH [--pin-file FILE]] [--transcript FILE] "
+	        "[--force]",
 	        "sign the CRL of a root, by its key (no daemon needed)",
-	        O(OUT) | O(REVOKED) | O(VALIDITY) | O(KEY) | O(FILE) |
-	                O(MODULE) | O(PIN_FILE) | O(ROOT_PASSPHRASE_FILE),
+	        O(OUT) | O(REVOKED) | O(REVOKE) | O(REASON) | O(VALIDITY) |
+	                O(KEY) | O(FILE) | O(MODULE) | O(PIN_FILE) |
+	                O(ROOT_PASSPHRASE_FILE) | O(TRANSCRIPT) | O(FORCE),
 	        0, 0, mica_authority_crl },
 	{ "authority", "list", "",
 	        "generations: keys, ends, CRLs, and the devices at each", 0, 0,
@@ -251,6 +254,7 @@ static const struct option options[OPT_COUNT] = {
 	[OPT_PIN_FILE] = { "pin-file", required_argument, NULL, 0 },
 	[OPT_PROFILE] = { "profile", required_argument, NULL, 0 },
 	[OPT_REASON] = { "reason", required_argument, NULL, 0 },
+	[OPT_REVOKE] = { "revoke", required_argument, NULL, 0 },
 	[OPT_REVOKED] = { "revoked", required_argument, NULL, 0 },
 	[OPT_ROOT] = { "root", required_argument, NULL, 0 },
 	[OPT_ROOT_HSM] = { "root-hsm", no_argument, NULL, 0 },
@@ -271,11 +275,17 @@ static const struct option options[OPT_COUNT] = {
 };
 #define MANY                                                                   \
 	(O(DNS) | O(IP) | O(EMAIL) | O(URI) | O(EST_NAME) | O(SUBJECT) |       \
-	        O(CRL_URL) | O(CA_ISSUERS_URL))
+	        O(CRL_URL) | O(CA_ISSUERS_URL) | O(REVOKE))
 
 const char *cli_value(const struct cli *cli, enum cli_option o)
 {
 	return cli->option[o].n > 0 ? cli->option[o].v[0] : NULL;
+}
+
+const char *cli_value_or(
+        const struct cli *cli, enum cli_option o, const char *fallback)
+{
+	return cli_given(cli, o) ? cli_value(cli, o) : fallback;
 }
 
 bool cli_given(const struct cli *cli, enum cli_option o)

@@ -67,6 +67,7 @@ enum cli_option {
 	OPT_PIN_FILE,
 	OPT_PROFILE,
 	OPT_REASON,
+	OPT_REVOKE,
 	OPT_REVOKED,
 	OPT_ROOT,
 	OPT_ROOT_HSM,
@@ -137,6 +138,8 @@ cli_fn mica_audit_list, mica_audit_export, mica_audit_verify;
 /* --- mica.c */
 /* The option's first value; NULL: not given. */
 const char *cli_value(const struct cli *cli, enum cli_option o);
+const char *cli_value_or(
+        const struct cli *cli, enum cli_option o, const char *fallback);
 bool cli_given(const struct cli *cli, enum cli_option o);
 /* Say what is wrong with the command line. */
 enum cli_exit cli_usage(const struct cli *cli, const char *fmt, ...)

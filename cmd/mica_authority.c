@@ -1,9 +1,7 @@
 /* cmd/mica_authority.c - ceremonies about authorities: a root of one's own,
- * requests and their answers, and the root's CRL. All by mica-signer. */
+ * requests and their answers. All by mica-signer. */
 #include "ca/cert.h"
-#include "ca/crl.h"
 #include "ca/pem.h"
-#include "base/clock.h"
 #include "base/file.h"
 #include "cmd/mica_authority.h"
 #include "der/name.h"
@@ -15,14 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CRL_VALIDITY "90d"
 #define ROOT_VALIDITY "30y"
 #define ROOT_TYPE "p384"
 #define CA_VALIDITY "10y"
 #define PATH_LENGTH "0"
 #define NAME_DEFAULT "Example"
-#define CRL_MAX_BYTES (1u << 20)
-#define NUMBER_BYTES 24
 #define SUBJECT_TEXT_MAX_BYTES 8192
 
 /* What mica init made, beside the configuration. */
@@ -35,12 +30,6 @@ static const char *beside_config(
 	(void)snprintf(
 	        out, CEREMONY_PATH_BYTES, "%.*s%s", n, cli->config, name);
 	return out;
-}
-
-static const char *value_or(
-        const struct cli *cli, enum cli_option o, const char *fallback)
-{
-	return cli_given(cli, o) ? cli_value(cli, o) : fallback;
 }
 
 static void add_subjects(struct ceremony *c, const struct cli *cli)
@@ -67,13 +56,11 @@ static enum rc open_secret(
 	return rc;
 }
 
-/* The issuer, where its key is: --key, --file and what opens it, or what mica
- * init left beside the configuration. key and cert outlive c. */
-static enum rc add_issuer(struct ceremony *c, const struct cli *cli,
+enum rc authority_add_issuer(struct ceremony *c, const struct cli *cli,
         char key[CEREMONY_PATH_BYTES], char cert[CEREMONY_PATH_BYTES],
         struct why *why)
 {
-	const char *path = value_or(
+	const char *path = cli_value_or(
 	        cli, OPT_KEY, beside_config(cli, "root/root.key", key));
 	enum rc rc;
 	int fd;
@@ -82,7 +69,7 @@ static enum rc add_issuer(struct ceremony *c, const struct cli *cli,
 	if (cli_given(cli, OPT_MODULE))
 		ceremony_add(c, "--issuer-module", cli_value(cli, OPT_MODULE));
 	ceremony_add(c, "--issuer-cert",
-	        value_or(cli, OPT_FILE,
+	        cli_value_or(cli, OPT_FILE,
 	                beside_config(cli, "ca/root.pem", cert)));
 	rc = open_secret(cli, path, &fd, why);
 	if (rc == RC_OK)
@@ -110,7 +97,7 @@ static enum rc root_names(
         const struct cli *cli, struct root *r, struct why *why)
 {
 	const char *dir = cli->args[0];
-	const char *name = value_or(cli, OPT_NAME, NAME_DEFAULT);
+	const char *name = cli_value_or(cli, OPT_NAME, NAME_DEFAULT);
 
 	if (!below(dir, "root.key", r->path) ||
 	        !below(dir, "root.pem", r->cert) ||
@@ -156,7 +143,7 @@ static enum rc make_root(
 	enum rc rc;
 
 	ceremony_begin(&c, r->token ? "create-key" : "make-key");
-	ceremony_add(&c, "--type", value_or(cli, OPT_TYPE, ROOT_TYPE));
+	ceremony_add(&c, "--type", cli_value_or(cli, OPT_TYPE, ROOT_TYPE));
 	if (r->token)
 		ceremony_add(&c, "--transcript", r->proof);
 	rc = add_root_key(&c, cli, r, r->token ? "--key" : "--out", why);
@@ -167,8 +154,8 @@ static enum rc make_root(
 	ceremony_begin(&c, "root");
 	ceremony_add(&c, "--subject", r->organization);
 	ceremony_add(&c, "--subject", r->common_name);
-	ceremony_add(
-	        &c, "--validity", value_or(cli, OPT_VALIDITY, ROOT_VALIDITY));
+	ceremony_add(&c, "--validity",
+	        cli_value_or(cli, OPT_VALIDITY, ROOT_VALIDITY));
 	if (cli_given(cli, OPT_PATH_LENGTH))
 		ceremony_add(
 		        &c, "--path-length", cli_value(cli, OPT_PATH_LENGTH));
@@ -290,7 +277,7 @@ enum cli_exit mica_authority_request(struct cli *cli)
 		rc = authority_transcript(
 		        cli, cli_value(cli, OPT_OUT), transcript, &why);
 	ceremony_add(&c, "--path-length",
-	        value_or(cli, OPT_PATH_LENGTH, PATH_LENGTH));
+	        cli_value_or(cli, OPT_PATH_LENGTH, PATH_LENGTH));
 	ceremony_add(&c, "--out", cli_value(cli, OPT_OUT));
 	ceremony_add(&c, "--transcript", transcript);
 	if (rc == RC_OK)
@@ -333,15 +320,15 @@ enum cli_exit mica_authority_sign(struct cli *cli)
 		return cli_usage(cli, "--out: where to?");
 	ceremony_begin(&c, "sign");
 	ceremony_add(&c, "--request", cli->args[0]);
-	rc = add_issuer(&c, cli, key, cert, &why);
+	rc = authority_add_issuer(&c, cli, key, cert, &why);
 	if (rc == RC_OK)
 		rc = authority_transcript(
 		        cli, cli_value(cli, OPT_OUT), transcript, &why);
 	add_subjects(&c, cli);
 	ceremony_add(
-	        &c, "--validity", value_or(cli, OPT_VALIDITY, CA_VALIDITY));
+	        &c, "--validity", cli_value_or(cli, OPT_VALIDITY, CA_VALIDITY));
 	ceremony_add(&c, "--path-length",
-	        value_or(cli, OPT_PATH_LENGTH, PATH_LENGTH));
+	        cli_value_or(cli, OPT_PATH_LENGTH, PATH_LENGTH));
 	authority_add_urls(&c, cli);
 	ceremony_add(&c, "--out", cli_value(cli, OPT_OUT));
 	ceremony_add(&c, "--transcript", transcript);
@@ -355,66 +342,5 @@ enum cli_exit mica_authority_sign(struct cli *cli)
 		       "%s    for the witnesses to sign\n",
 		        cli_value(cli, OPT_OUT), cli_value(cli, OPT_OUT),
 		        transcript);
-	return finish(cli, rc, &why);
-}
-
-/* --- crl */
-
-/* The number of the CRL that stands there; 0: none does. */
-static uint64_t number_of(const char *path)
-{
-	struct buf der = BUF_INIT(CRL_MAX_BYTES);
-	struct crl crl = { .number = 0 };
-
-	if (file_read(&der, path, NULL) != RC_OK ||
-	        crl_parse(&crl, buf_bytes(&der), NULL) != RC_OK)
-		crl.number = 0;
-	buf_free(&der);
-	return crl.number;
-}
-
-static void number_text(char out[NUMBER_BYTES], const char *path)
-{
-	uint64_t number = number_of(path) + 1;
-	int64_t now_s = clock_now_s();
-
-	if (now_s > 0 && (uint64_t)now_s > number)
-		number = (uint64_t)now_s;
-	(void)snprintf(out, NUMBER_BYTES, "%llu", (unsigned long long)number);
-}
-
-static enum rc make_crl(const struct cli *cli, const char *out, struct why *why)
-{
-	char key[CEREMONY_PATH_BYTES], cert[CEREMONY_PATH_BYTES];
-	char number[NUMBER_BYTES];
-	struct ceremony c;
-	enum rc rc;
-
-	number_text(number, cli_value(cli, OPT_OUT));
-	ceremony_begin(&c, "crl");
-	rc = add_issuer(&c, cli, key, cert, why);
-	ceremony_add(&c, "--number", number);
-	ceremony_add(
-	        &c, "--validity", value_or(cli, OPT_VALIDITY, CRL_VALIDITY));
-	ceremony_add(&c, "--revoked", value_or(cli, OPT_REVOKED, "/dev/null"));
-	ceremony_add(&c, "--out", out);
-	return rc == RC_OK ? ceremony_run(&c, why) : rc;
-}
-
-enum cli_exit mica_authority_crl(struct cli *cli)
-{
-	char out[CEREMONY_PATH_BYTES];
-	struct why why = WHY_NONE;
-	enum rc rc;
-
-	if (!cli_given(cli, OPT_OUT))
-		return cli_usage(cli, "--out: where to?");
-	if ((size_t)snprintf(out, sizeof(out), "%s.new",
-	            cli_value(cli, OPT_OUT)) >= sizeof(out))
-		return cli_fail(cli, RC_TOOBIG, NULL);
-	rc = make_crl(cli, out, &why);
-	if (rc == RC_OK && rename(out, cli_value(cli, OPT_OUT)) != 0)
-		rc = why_set(&why, RC_IO, "%s: %s", cli_value(cli, OPT_OUT),
-		        strerror(errno));
 	return finish(cli, rc, &why);
 }

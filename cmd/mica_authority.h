@@ -51,6 +51,12 @@ MUST_CHECK enum rc authority_subject(
  * out. RC_TOOBIG */
 MUST_CHECK enum rc authority_transcript(const struct cli *cli, const char *path,
         char out[CEREMONY_PATH_BYTES], struct why *why);
+/* The issuer, where its key is: --key, --file and what opens it, or what mica
+ * init left beside the configuration. key and cert outlive c; cert is empty
+ * where --file has it. */
+MUST_CHECK enum rc authority_add_issuer(struct ceremony *c,
+        const struct cli *cli, char key[CEREMONY_PATH_BYTES],
+        char cert[CEREMONY_PATH_BYTES], struct why *why);
 /* --crl-url and --ca-issuers-url, each of them. */
 void authority_add_urls(struct ceremony *c, const struct cli *cli);
 

@@ -8,6 +8,7 @@
 
 #include <openssl/err.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,7 +109,7 @@ static bool read_reason(struct entry *e, struct bytes name)
 	return false;
 }
 
-static bool stands_twice(const struct entries *all, const struct entry *e)
+static bool is_listed(const struct entries *all, const struct entry *e)
 {
 	for (size_t i = 0; i < all->n; i++)
 		if (bytes_eq(bytes_of(all->list[i].serial, all->list[i].n),
@@ -136,7 +137,7 @@ static enum rc read_line(struct entries *all, struct bytes line, size_t number,
 	if (e.revoked_s > now_s)
 		return why_set(why, RC_DENIED,
 		        "--revoked: line %zu: lies in the future", number);
-	if (stands_twice(all, &e))
+	if (is_listed(all, &e))
 		return why_set(why, RC_MALFORMED,
 		        "--revoked: line %zu: that serial number stands twice",
 		        number);
@@ -159,6 +160,97 @@ static enum rc read_list(
 		(void)bytes_cut(text, '\n', &line, &text);
 		rc = read_line(all, line, ++number, now_s, why);
 	}
+	return rc;
+}
+
+/* --- the CRL before */
+
+static bool is_issuers(X509_CRL *crl, const struct ca_issuer *issuer)
+{
+	unsigned char *der = NULL;
+	int n = i2d_X509_NAME(X509_CRL_get_issuer(crl), &der);
+	bool same = n > 0 &&
+	        bytes_eq(bytes_of(der, (size_t)n), ca_issuer_subject(issuer));
+
+	OPENSSL_free(der);
+	return same;
+}
+
+/* Absent: none, which every number is above. */
+static bool number_is_below(X509_CRL *crl, uint64_t number)
+{
+	ASN1_INTEGER *before =
+	        X509_CRL_get_ext_d2i(crl, NID_crl_number, NULL, NULL);
+	uint64_t n = 0;
+	bool below = !before ||
+	        (ASN1_INTEGER_get_uint64(&n, before) == 1 && n < number);
+
+	ASN1_INTEGER_free(before);
+	return below;
+}
+
+/* Of all reasons one alone is not for good (RFC 5280 section 5.3.1). */
+static bool was_held(const X509_REVOKED *r)
+{
+	ASN1_ENUMERATED *reason =
+	        X509_REVOKED_get_ext_d2i(r, NID_crl_reason, NULL, NULL);
+	bool held = reason &&
+	        ASN1_ENUMERATED_get(reason) == CRL_REASON_CERTIFICATE_HOLD;
+
+	ASN1_ENUMERATED_free(reason);
+	return held;
+}
+
+static enum rc check_stands(
+        const struct entries *all, const X509_REVOKED *r, struct why *why)
+{
+	BIGNUM *bn =
+	        ASN1_INTEGER_to_BN(X509_REVOKED_get0_serialNumber(r), NULL);
+	struct buf hex = BUF_INIT(2 * TBS_SERIAL_BYTES + 1);
+	struct entry e = { .n = 0 };
+	enum rc rc = RC_OK;
+
+	if (!bn || BN_num_bytes(bn) > (int)sizeof(e.serial)) {
+		BN_free(bn);
+		return why_set(why, RC_MALFORMED,
+		        "--before: a serial number that is too long");
+	}
+	e.n = (size_t)BN_bn2bin(bn, e.serial);
+	BN_free(bn);
+	if (!is_listed(all, &e) && !was_held(r)) {
+		hex_encode(&hex, bytes_of(e.serial, e.n));
+		rc = why_set(why, RC_DENIED,
+		        "--revoked: %s is missing, which the CRL before has",
+		        buf_cstr(&hex) ? buf_cstr(&hex) : "a serial number");
+	}
+	buf_free(&hex);
+	return rc;
+}
+
+static enum rc check_before(
+        const struct ca_crl_opts *o, const struct entries *all, struct why *why)
+{
+	const unsigned char *p = o->before.p;
+	X509_CRL *crl;
+	STACK_OF(X509_REVOKED) * revoked;
+	enum rc rc = RC_OK;
+
+	if (o->before.n == 0)
+		return RC_OK;
+	crl = d2i_X509_CRL(NULL, &p, (long)o->before.n);
+	ERR_clear_error();
+	if (!crl)
+		return why_set(
+		        why, RC_MALFORMED, "--before: it is no CRL in DER");
+	if (!is_issuers(crl, o->issuer))
+		rc = why_set(why, RC_DENIED, "--before: it is another CA's");
+	else if (!number_is_below(crl, o->number))
+		rc = why_set(why, RC_DENIED,
+		        "--number: it is not above that of the CRL before");
+	revoked = X509_CRL_get_REVOKED(crl);
+	for (int i = 0; !rc && i < sk_X509_REVOKED_num(revoked); i++)
+		rc = check_stands(all, sk_X509_REVOKED_value(revoked, i), why);
+	X509_CRL_free(crl);
 	return rc;
 }
 
@@ -333,6 +425,8 @@ enum rc ca_crl_sign(struct buf *out, struct vault *vault, size_t signer,
 	if (!all)
 		return RC_NOMEM;
 	rc = read_list(all, o->list, o->now_s, why);
+	if (!rc)
+		rc = check_before(o, all, why);
 	if (!rc)
 		rc = sign_entries(
 		        out, vault, vault_at(vault, signer), o, all, why);

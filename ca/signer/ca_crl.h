@@ -21,10 +21,15 @@ struct ca_crl_opts {
 	 * CRLReason's name (RFC 5280 section 5.3.1), unspecified by default.
 	 * Empty lines and those that begin with `#` are skipped. */
 	struct bytes list;
+	/* The CRL that this one follows, DER; empty: none. What stands there
+	 * stands in list too, but for what was held, and its number is lower:
+	 * nobody who was revoked is good again because a line was lost. */
+	struct bytes before;
 };
 
 /* Append the CertificateList's DER, signed by key number signer, the issuer's.
- * Refused (RC_DENIED): an issuer without cRLSign, a revocation in the future.
+ * Refused (RC_DENIED): an issuer without cRLSign, a revocation in the future, a
+ * list that does not follow the CRL before.
  * What was signed is then read and verified by libcrypto.
  * Errors: RC_MALFORMED and RC_TOOBIG for the list; RC_DENIED RC_BADSIG
  * RC_INTERNAL RC_NOMEM. */

@@ -224,22 +224,46 @@ static enum rc make_authority(const struct args *a, struct why *why)
 	return rc;
 }
 
+static enum rc write_crl_transcript(const struct args *a,
+        const struct ca_crl_opts *o, struct bytes der, struct why *why)
+{
+	struct buf t = BUF_INIT(TRANSCRIPT_MAX_BYTES);
+
+	transcript_begin(&t, "mica-signer", "mica ceremony: a CRL is signed");
+	transcript_section(&t, "By");
+	transcript_name(&t, "Issuer:", ca_issuer_subject(o->issuer));
+	transcript_file(&t, "Issuer's key:", a->issuer_key);
+	transcript_sha256(&t, "Certificate SHA-256:", ca_issuer_der(o->issuer));
+	if (o->before.n > 0)
+		transcript_sha256(&t, "CRL before SHA-256:", o->before);
+	transcript_file(&t, "Written to:", a->out);
+	transcript_crl(&t, "CRL (DER; PEM below)", der);
+	return ceremony_write_transcript(a->transcript, &t, why);
+}
+
 /* Served as it is, so in DER (RFC 5280 section 4.2.1.13). */
 static enum rc write_crl(const struct args *a, struct vault *v,
         struct ca_crl_opts *o, struct why *why)
 {
 	struct buf list = BUF_INIT(CA_CRL_LIST_MAX_BYTES);
+	struct buf before = BUF_INIT(CA_CRL_MAX_BYTES);
 	struct buf der = BUF_INIT(CA_CRL_MAX_BYTES);
 	enum rc rc = ceremony_read(a->revoked, &list, why);
 
+	if (!rc && a->before)
+		rc = ceremony_read(a->before, &before, why);
 	if (!rc) {
 		o->number = a->number;
 		o->list = buf_bytes(&list);
+		o->before = buf_bytes(&before);
 		rc = ca_crl_sign(&der, v, 0, o, why);
 	}
 	if (!rc)
 		rc = ceremony_write(a->out, 0644, buf_bytes(&der), why);
+	if (!rc && a->transcript)
+		rc = write_crl_transcript(a, o, buf_bytes(&der), why);
 	buf_free(&list);
+	buf_free(&before);
 	buf_free(&der);
 	return rc;
 }
@@ -249,8 +273,10 @@ static enum rc make_crl(const struct args *a, struct why *why)
 	struct ca_issuer *issuer = NULL;
 	struct ca_crl_opts o = { .now_s = clock_now_s() };
 	struct vault *v = NULL;
-	enum rc rc = vault_new(&v);
+	enum rc rc = ceremony_absent(a->transcript, why);
 
+	if (!rc)
+		rc = vault_new(&v);
 	if (!rc)
 		rc = ceremony_load_key(
 		        v, "issuer", ceremony_issuer_key(a), why);
@@ -299,7 +325,7 @@ static const struct operation {
 	{ "crl",
 	        BIT(OPT_ISSUER_KEY) | BIT(OPT_ISSUER_CERT) | BIT(OPT_NUMBER) |
 	                BIT(OPT_VALIDITY) | BIT(OPT_REVOKED) | BIT(OPT_OUT),
-	        ISSUER_MAY, make_crl },
+	        ISSUER_MAY | BIT(OPT_BEFORE) | BIT(OPT_TRANSCRIPT), make_crl },
 	{ "request", BIT(OPT_KEY) | BIT(OPT_SUBJECT) | BIT(OPT_OUT),
 	        KEY_MAY | BIT(OPT_PATH_LENGTH) | BIT(OPT_TRANSCRIPT),
 	        ceremony_request },

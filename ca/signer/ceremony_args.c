@@ -40,6 +40,7 @@ static const struct option options[] = {
 	{ "quiet", no_argument, NULL, OPT_QUIET },
 	{ "crl-url", required_argument, NULL, OPT_CRL_URL },
 	{ "ca-issuers-url", required_argument, NULL, OPT_CA_ISSUERS_URL },
+	{ "before", required_argument, NULL, OPT_BEFORE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -189,6 +190,9 @@ static enum rc apply(struct args *a, int id, const char *text, struct why *why)
 		return read_validity(a, text, why);
 	case OPT_REVOKED:
 		a->revoked = text;
+		break;
+	case OPT_BEFORE:
+		a->before = text;
 		break;
 	case OPT_CERT:
 		a->cert = text;

@@ -35,6 +35,7 @@ enum ceremony_option {
 	OPT_QUIET,
 	OPT_CRL_URL,
 	OPT_CA_ISSUERS_URL,
+	OPT_BEFORE,
 	OPT_COUNT,
 };
 #define BIT(id) (UINT32_C(1) << (id))
@@ -48,7 +49,7 @@ struct key_kind {
 /* Strings are borrowed from argv. */
 struct args {
 	uint32_t given; /* BIT()s */
-	const char *out, *key, *issuer_key, *issuer_cert, *revoked;
+	const char *out, *key, *issuer_key, *issuer_cert, *revoked, *before;
 	const char *cert, *request, *transcript;
 	const char *module, *issuer_module; /* of keys in tokens */
 	uid_t uid; /* of whoever serves with them; only with OPT_AS */

@@ -204,6 +204,19 @@ static bool print_request(BIO *bio, struct bytes der)
 	return ok;
 }
 
+static bool print_crl(BIO *bio, struct bytes der)
+{
+	const unsigned char *p = der.p;
+	X509_CRL *crl = d2i_X509_CRL(NULL, &p, (long)der.n);
+	bool ok = crl &&
+	        X509_CRL_print_ex(bio, crl,
+	                XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB) == 1 &&
+	        PEM_write_bio_X509_CRL(bio, crl) == 1;
+
+	X509_CRL_free(crl);
+	return ok;
+}
+
 static void add_object(struct buf *t, const char *title, struct bytes der,
         bool (*print)(BIO *bio, struct bytes der))
 {
@@ -230,6 +243,11 @@ void transcript_cert(struct buf *t, const char *title, struct bytes der)
 void transcript_request(struct buf *t, const char *title, struct bytes der)
 {
 	add_object(t, title, der, print_request);
+}
+
+void transcript_crl(struct buf *t, const char *title, struct bytes der)
+{
+	add_object(t, title, der, print_crl);
 }
 
 /* --- the end */

@@ -28,6 +28,7 @@ void transcript_key(struct buf *t, struct bytes spki);
 /* Hashes, text and PEM of what is whole in DER. */
 void transcript_cert(struct buf *t, const char *title, struct bytes der);
 void transcript_request(struct buf *t, const char *title, struct bytes der);
+void transcript_crl(struct buf *t, const char *title, struct bytes der);
 /* Lines for the operator and the witnesses, and the digest. */
 MUST_CHECK enum rc transcript_end(struct buf *t);
 

@@ -292,6 +292,91 @@ START_TEST(ceremony_signs_an_empty_crl)
 }
 END_TEST
 
+/* As number, after the CRL in other; what came is in other when it worked. */
+static int follow(const char *number, const char *revoked, const char **text)
+{
+	char next[sizeof(other) + 8];
+	const char *args[] = { "--ceremony", "crl", "--issuer-key", root_key,
+		"--issuer-cert", root_pem, "--number", number, "--validity",
+		"1y", "--revoked", revoked, "--before", other, "--out", next,
+		NULL };
+	int status;
+
+	(void)snprintf(next, sizeof(next), "%s.next", other);
+	status = run_to_end(args, text);
+	if (status == 0)
+		ck_assert_int_eq(rename(next, other), 0);
+	else
+		ck_assert_int_eq(access(next, F_OK), -1);
+	return status;
+}
+
+#define HELD "0a0b 2025-11-22T10:00:00Z certificateHold\n"
+#define GONE "4d0f23 2025-11-22T10:00:00Z cACompromise\n"
+
+START_TEST(ceremony_signs_no_crl_on_which_somebody_is_good_again)
+{
+	static const struct {
+		const char *number, *list, *clause; /* NULL: signed */
+	} rows[] = {
+		{ "8", "", "4d0f23 is missing" },
+		{ "8", HELD, "4d0f23 is missing" },
+		{ "8", "4d0f24 2025-11-22T10:00:00Z\n", "4d0f23 is missing" },
+		{ "7", GONE HELD, "not above" },
+		{ "6", GONE HELD, "not above" },
+		{ "8", GONE HELD, NULL },
+		{ "9", GONE, NULL }, /* it was on hold alone */
+		{ "10",
+		        "004D0F23 2025-11-23T10:00:00Z\n7f "
+		        "2025-11-22T10:00:00Z\n",
+		        NULL },
+		{ "11", GONE, "7f is missing" },
+	};
+	const char *text;
+
+	ck_assert_int_eq(make_root_key(NULL), 0);
+	ck_assert_int_eq(make_root(NULL), 0);
+	write_list(GONE HELD);
+	ck_assert_int_eq(make_crl(list, NULL), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		write_list(rows[i].list);
+		ck_assert_msg(follow(rows[i].number, list, &text) ==
+		                (rows[i].clause != NULL),
+		        "%zu: %s", i, text);
+		ck_assert_msg(rows[i].clause == NULL ||
+		                strstr(text, rows[i].clause) != NULL,
+		        "%zu: %s", i, text);
+	}
+}
+END_TEST
+
+START_TEST(ceremony_follows_a_crl_of_the_same_ca_alone)
+{
+	const char *text;
+	FILE *f;
+
+	ck_assert_int_eq(make_root_key(NULL), 0);
+	ck_assert_int_eq(make_root(NULL), 0);
+	f = fopen(other, "we");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_ge(fputs("no CRL", f), 0);
+	ck_assert_int_eq(fclose(f), 0);
+	ck_assert_int_eq(follow("8", "/dev/null", &text), 1);
+	ck_assert_msg(strstr(text, "no CRL in DER") != NULL, "%s", text);
+	ck_assert_int_eq(unlink(other), 0);
+	ck_assert_int_eq(make_crl("/dev/null", NULL), 0);
+	ck_assert_int_eq(unlink(root_pem), 0);
+	ck_assert_int_eq(run_to_end((const char *[]){ "--ceremony", "root",
+	                                    "--key", root_key, "--subject",
+	                                    "CN=Another", "--validity", "1y",
+	                                    "--out", root_pem, NULL },
+	                         NULL),
+	        0);
+	ck_assert_int_eq(follow("8", "/dev/null", &text), 1);
+	ck_assert_msg(strstr(text, "another CA's") != NULL, "%s", text);
+}
+END_TEST
+
 START_TEST(ceremony_refuses_a_list_that_it_cannot_read)
 {
 	static const struct {
@@ -463,6 +548,9 @@ TCase *test_signer_ceremony(void)
 	        ceremony_crosses_another_name_only_where_paths_are_long_enough);
 	tcase_add_test(t, ceremony_signs_a_crl);
 	tcase_add_test(t, ceremony_signs_an_empty_crl);
+	tcase_add_test(
+	        t, ceremony_signs_no_crl_on_which_somebody_is_good_again);
+	tcase_add_test(t, ceremony_follows_a_crl_of_the_same_ca_alone);
 	tcase_add_test(t, ceremony_refuses_a_list_that_it_cannot_read);
 	tcase_add_test(t, ceremony_refuses_arguments_that_it_does_not_know);
 	return t;
