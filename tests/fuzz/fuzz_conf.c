@@ -37,6 +37,17 @@ static void check_label(const struct conf_label *l)
 		must(l->anchors[i]->certificates.path != NULL);
 }
 
+/* One secret for all devices, by its name alone, and none that is short. */
+static void check_challenge(const struct conf_label *l)
+{
+	bool on = (l->legacy & CONF_LEGACY_SHARED_CHALLENGE) != 0;
+
+	must(on == (l->challenge.path != NULL));
+	must(!on || l->challenge.content.n >= CONF_CHALLENGE_MIN_BYTES);
+	must(!on || strlen(l->label) <= CONF_CHALLENGE_LABEL_MAX);
+	must(l->challenge_identity != NULL);
+}
+
 static void check_profile(const struct conf_profile *p)
 {
 	must(p->name[0] != '\0' && p->keys != 0 && p->validity_s >= 0);
@@ -71,6 +82,10 @@ static void check_conf(const struct conf *c)
 		check_profile(&c->profiles[i]);
 	for (size_t i = 0; i < c->n_labels; i++)
 		check_label(&c->labels[i]);
+	for (size_t i = 0; i < c->n_scep; i++) {
+		check_label(&c->scep[i]);
+		check_challenge(&c->scep[i]);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
