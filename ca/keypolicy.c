@@ -134,23 +134,31 @@ static enum rc check_ed25519(struct bytes key, struct why *why)
 	return RC_OK;
 }
 
-/* n mod m, n big endian. */
-static uint32_t mod_u32(struct bytes n, uint32_t m)
+/* Remainders of one number by several divisors side by side: a division waits
+ * for the one before it, and not for those of the others. */
+#define LANES 4
+
+/* n modulo each of m, n big endian. */
+static void mod_u32(
+        uint32_t out[LANES], struct bytes n, const uint32_t m[LANES])
 {
 	size_t head = n.n % 4;
-	uint64_t r = 0;
+	uint64_t r[LANES] = { 0 };
 
 	for (size_t i = 0; i < head; i++)
-		r = r << 8 | n.p[i];
-	r %= m;
+		r[0] = r[0] << 8 | n.p[i];
+	for (size_t k = LANES; k-- > 0;)
+		r[k] = r[0] % m[k];
 	for (size_t i = head; i < n.n; i += 4) {
 		uint32_t word = (uint32_t)n.p[i] << 24 |
 		        (uint32_t)n.p[i + 1] << 16 | (uint32_t)n.p[i + 2] << 8 |
 		        n.p[i + 3];
 
-		r = (r << 32 | word) % m;
+		for (size_t k = 0; k < LANES; k++)
+			r[k] = (r[k] << 32 | word) % m[k];
 	}
-	return (uint32_t)r;
+	for (size_t k = 0; k < LANES; k++)
+		out[k] = (uint32_t)r[k];
 }
 
 /* CA/Browser Forum Baseline Requirements section 6.1.6 (NIST SP 800-89): no
@@ -188,40 +196,92 @@ static unsigned odd_primes(uint16_t *out)
 	return n;
 }
 
-static enum rc check_residues(struct bytes modulus, struct why *why)
+/* What is known of a modulus after some primes. */
+struct residues {
+	const uint16_t *primes;
+	unsigned n;
+	bool roca; /* every prime so far bears it out */
+};
+
+/* Primes from at on whose product fits a word; *end: the first that is not of
+ * them. */
+static uint32_t product_of(const struct residues *s, unsigned at, unsigned *end)
 {
-	uint16_t primes[FACTOR_END / 2];
-	unsigned n = odd_primes(primes), end;
-	bool roca = true;
+	uint32_t product = 1;
 
-	for (unsigned start = 0; start < n; start = end) {
-		/* one pass over the modulus serves all primes whose product
-		 * fits a word */
-		uint32_t product = 1, residue;
+	for (; at < s->n && product <= UINT32_MAX / s->primes[at]; at++)
+		product *= s->primes[at];
+	*end = at;
+	return product;
+}
 
-		for (end = start;
-		        end < n && product <= UINT32_MAX / primes[end]; end++)
-			product *= primes[end];
-		residue = mod_u32(modulus, product);
-		for (unsigned i = start; i < end; i++) {
-			uint32_t r = residue % primes[i];
+/* residue: of the modulus, by the product of the primes from at to end. */
+static enum rc judge_residue(struct residues *s, uint32_t residue, unsigned at,
+        unsigned end, struct why *why)
+{
+	for (; at < end; at++) {
+		uint32_t r = residue % s->primes[at];
 
-			if (r == 0)
-				return why_set(why, RC_WEAKKEY,
-				        "key: RSA modulus has the factor %u",
-				        primes[i]);
-			if (roca && primes[i] <= ROCA_PRIME_MAX)
-				roca = is_power_of_65537(r, primes[i]);
-		}
+		if (r == 0)
+			return why_set(why, RC_WEAKKEY,
+			        "key: RSA modulus has the factor %u",
+			        s->primes[at]);
+		if (s->roca && s->primes[at] <= ROCA_PRIME_MAX)
+			s->roca = is_power_of_65537(r, s->primes[at]);
 	}
-	if (roca)
-		return why_set(why, RC_WEAKKEY,
-		        "key: RSA modulus bears the ROCA fingerprint "
-		        "(CVE-2017-15361)");
 	return RC_OK;
 }
 
-/* Integer square root by Newton's method from above. */
+static enum rc check_residues(struct bytes modulus, struct why *why)
+{
+	uint16_t primes[FACTOR_END / 2];
+	struct residues s = { primes, odd_primes(primes), true };
+	uint32_t product[LANES], residue[LANES];
+	unsigned at[LANES + 1] = { 0 };
+	enum rc rc = RC_OK;
+
+	while (rc == RC_OK && at[0] < s.n) {
+		for (unsigned k = 0; k < LANES; k++)
+			product[k] = product_of(&s, at[k], &at[k + 1]);
+		mod_u32(residue, modulus, product);
+		for (unsigned k = 0; rc == RC_OK && k < LANES; k++)
+			rc = judge_residue(
+			        &s, residue[k], at[k], at[k + 1], why);
+		at[0] = at[LANES];
+	}
+	if (rc == RC_OK && s.roca)
+		rc = why_set(why, RC_WEAKKEY,
+		        "key: RSA modulus bears the ROCA fingerprint "
+		        "(CVE-2017-15361)");
+	return rc;
+}
+
+/* Integer square root by Newton's method from above. Each step doubles the bits
+ * that are right, and the first ones are had in a word. */
+#define ROOT_HEAD_BITS 30
+
+static uint32_t isqrt_u32(uint32_t v)
+{
+	uint32_t root = 0;
+
+	for (uint32_t bit = 1u << 15; bit > 0; bit >>= 1)
+		if ((root + bit) * (root + bit) <= v)
+			root += bit;
+	return root;
+}
+
+static bool bn_root_above(BIGNUM *root, const BIGNUM *n)
+{
+	int bits = BN_num_bits(n);
+	int cut = bits > ROOT_HEAD_BITS ? (bits - ROOT_HEAD_BITS + 1) & ~1 : 0;
+	uint32_t head;
+
+	if (!BN_rshift(root, n, cut))
+		return false;
+	head = isqrt_u32((uint32_t)BN_get_word(root)) + 1;
+	return BN_set_word(root, head) && BN_lshift(root, root, cut / 2);
+}
+
 static bool bn_isqrt(BIGNUM *root, const BIGNUM *n, BN_CTX *ctx)
 {
 	BIGNUM *next;
@@ -229,8 +289,7 @@ static bool bn_isqrt(BIGNUM *root, const BIGNUM *n, BN_CTX *ctx)
 
 	BN_CTX_start(ctx);
 	next = BN_CTX_get(ctx);
-	if (!next || !BN_set_word(root, 0) ||
-	        !BN_set_bit(root, (BN_num_bits(n) + 1) / 2))
+	if (!next || !bn_root_above(root, n))
 		goto out;
 	for (;;) {
 		if (!BN_div(next, NULL, n, root, ctx) ||
@@ -247,36 +306,12 @@ out:
 	return ok;
 }
 
-/* Squares have 12 of the 64 residues modulo 64, and half of those modulo each
- * odd prime: together these let 1 number in 500 past. */
-static bool may_be_square(const BIGNUM *n)
-{
-	static const uint64_t squares64 = UINT64_C(0x0202021202030213);
-	static const unsigned primes[] = { 3, 5, 7, 11, 13, 17, 19, 23 };
-	BN_ULONG residue;
-
-	if (!(squares64 >> BN_mod_word(n, 64) & 1))
-		return false;
-	residue = BN_mod_word(n, 3 * 5 * 7 * 11 * 13 * 17 * 19 * 23);
-	for (size_t i = 0; i < sizeof(primes) / sizeof(primes[0]); i++) {
-		unsigned r = (unsigned)(residue % primes[i]), x = 0;
-
-		while (x <= primes[i] / 2 && x * x % primes[i] != r)
-			x++;
-		if (x > primes[i] / 2)
-			return false;
-	}
-	return true;
-}
-
 static enum rc is_square(bool *out, const BIGNUM *n, BN_CTX *ctx)
 {
 	enum rc rc = RC_NOMEM;
 	BIGNUM *root;
 
 	*out = false;
-	if (!may_be_square(n))
-		return RC_OK;
 	BN_CTX_start(ctx);
 	root = BN_CTX_get(ctx);
 	if (root && bn_isqrt(root, n, ctx) && BN_sqr(root, root, ctx)) {
@@ -287,29 +322,81 @@ static enum rc is_square(bool *out, const BIGNUM *n, BN_CTX *ctx)
 	return rc;
 }
 
+/* Squares have 12 of the 64 residues modulo 64, and half of those modulo each
+ * odd prime: together these let 1 number in 500 past. */
+#define SIEVE_EVEN 64
+#define SIEVE_ODD (3u * 5 * 7 * 11 * 13 * 17 * 19 * 23)
+
+static bool may_be_square(uint64_t mod_even, uint64_t mod_odd)
+{
+	static const uint64_t squares64 = UINT64_C(0x0202021202030213);
+	static const unsigned primes[] = { 3, 5, 7, 11, 13, 17, 19, 23 };
+
+	if (!(squares64 >> mod_even & 1))
+		return false;
+	for (size_t i = 0; i < sizeof(primes) / sizeof(primes[0]); i++) {
+		unsigned r = (unsigned)(mod_odd % primes[i]), x = 0;
+
+		while (x <= primes[i] / 2 && x * x % primes[i] != r)
+			x++;
+		if (x > primes[i] / 2)
+			return false;
+	}
+	return true;
+}
+
+/* a^2 - n modulo m, of their residues. */
+static uint64_t difference(uint64_t a, uint64_t n, uint64_t m)
+{
+	return (a % m * (a % m) + m - n) % m;
+}
+
+/* Is a^2 - n a square? */
+static enum rc try_fermat(
+        bool *found, const BIGNUM *a, const BIGNUM *n, BN_CTX *ctx)
+{
+	enum rc rc = RC_NOMEM;
+	BIGNUM *b2;
+
+	BN_CTX_start(ctx);
+	b2 = BN_CTX_get(ctx);
+	if (b2 && BN_sqr(b2, a, ctx) && BN_sub(b2, b2, n))
+		rc = is_square(found, b2, ctx);
+	BN_CTX_end(ctx);
+	return rc;
+}
+
 /* Fermat: N = a^2 - b^2 for a just above the root of N when the primes are
  * close (CVE-2022-26320). The Baseline Requirements (section 6.1.1.3) ask for
- * 100 rounds. */
+ * 100 rounds: of most, the residues tell that they find nothing. */
 #define FERMAT_ROUNDS 100
 
 static enum rc fermat(bool *found, const BIGNUM *n, BN_CTX *ctx)
 {
-	BIGNUM *a = BN_CTX_get(ctx), *b2 = BN_CTX_get(ctx);
+	BIGNUM *root = BN_CTX_get(ctx), *a = BN_CTX_get(ctx);
+	uint64_t n_even, n_odd, a_even, a_odd;
+	enum rc rc;
 
 	*found = false;
-	if (!b2 || !bn_isqrt(a, n, ctx) || !BN_sqr(b2, a, ctx))
+	if (!a || !bn_isqrt(root, n, ctx) || !BN_sqr(a, root, ctx))
 		return RC_NOMEM;
-	if (BN_cmp(b2, n) == 0)
+	if (BN_cmp(a, n) == 0) {
 		*found = true;
-	if (!BN_sub(b2, b2, n))
-		return RC_NOMEM;
-	for (unsigned i = 0; i < FERMAT_ROUNDS && !*found; i++) {
-		/* (a + 1)^2 = a^2 + a + (a + 1) */
-		if (!BN_add(b2, b2, a) || !BN_add_word(a, 1) ||
-		        !BN_add(b2, b2, a))
+		return RC_OK;
+	}
+	n_even = BN_mod_word(n, SIEVE_EVEN);
+	n_odd = BN_mod_word(n, SIEVE_ODD);
+	a_even = BN_mod_word(root, SIEVE_EVEN);
+	a_odd = BN_mod_word(root, SIEVE_ODD);
+	for (unsigned i = 1; i <= FERMAT_ROUNDS && !*found; i++) {
+		if (!may_be_square(difference(a_even + i, n_even, SIEVE_EVEN),
+		            difference(a_odd + i, n_odd, SIEVE_ODD)))
+			continue;
+		if (!BN_copy(a, root) || !BN_add_word(a, i))
 			return RC_NOMEM;
-		if (is_square(found, b2, ctx) != RC_OK)
-			return RC_NOMEM;
+		rc = try_fermat(found, a, n, ctx);
+		if (rc != RC_OK)
+			return rc;
 	}
 	return RC_OK;
 }

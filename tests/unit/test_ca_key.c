@@ -269,6 +269,40 @@ START_TEST(roca_keys_are_found)
 }
 END_TEST
 
+/* p just above 3/4 of 2^1024 and q = p + 2b are found in round b^2 / 2p, rounded
+ * up; b is a number of 2^503. */
+static void check_round(const char *name, BN_ULONG b, enum rc want)
+{
+	BN_CTX *ctx = BN_CTX_new();
+	BIGNUM *p = BN_new(), *q = BN_new(), *e = BN_new();
+
+	BN_set_word(e, 65537);
+	BN_set_word(p, 3);
+	BN_lshift(p, p, 1022);
+	do
+		BN_add_word(p, 1);
+	while (BN_check_prime(p, ctx, NULL) != 1);
+	BN_set_word(q, b);
+	BN_lshift(q, q, 503 + 1);
+	BN_add(q, q, p);
+	do
+		BN_add_word(q, 2);
+	while (BN_check_prime(q, ctx, NULL) != 1);
+	BN_mul(q, p, q, ctx);
+	check_rsa(name, q, e, want, want == RC_OK ? "" : "close");
+	BN_free(p);
+	BN_free(q);
+	BN_free(e);
+	BN_CTX_free(ctx);
+}
+
+START_TEST(a_hundred_rounds_are_made)
+{
+	check_round("hundredth", 6255, RC_WEAKKEY); /* 99.5 */
+	check_round("next", 6286, RC_OK);           /* 100.5 */
+}
+END_TEST
+
 START_TEST(close_primes_are_found)
 {
 	BN_CTX *ctx = BN_CTX_new();
@@ -318,5 +352,6 @@ TCase *test_ca_key(void)
 	        t, rsa_moduli_have_2048_to_4096_bits_and_no_small_factor);
 	tcase_add_test(t, roca_keys_are_found);
 	tcase_add_test(t, close_primes_are_found);
+	tcase_add_test(t, a_hundred_rounds_are_made);
 	return t;
 }
