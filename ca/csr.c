@@ -320,17 +320,27 @@ static enum rc read_request(struct csr *csr, bool sha1, struct why *why)
 	return rc;
 }
 
-static enum rc prove(
-        const struct csr *csr, struct pubkey_ctx *keys, struct why *why)
+/* The key is fit, and who asks has its private half. */
+static enum rc prove(const struct csr *csr, struct pubkey_ctx *keys,
+        const struct pubkey_known *known, struct why *why)
 {
-	return csr->alg == ALG_NONE ? pubkey_prove_rsa_sha1(keys, &csr->spki,
-	                                      csr->info, csr->sig, why)
-	                            : pubkey_prove(keys, &csr->spki, csr->alg,
-	                                      csr->info, csr->sig, why);
+	const struct spki *key = &csr->spki;
+	bool again = known->key != NULL && bytes_eq(known->spki, key->der);
+	enum rc rc = again ? RC_OK : keypolicy_check(key, why);
+
+	if (rc != RC_OK)
+		return rc;
+	if (csr->alg == ALG_NONE)
+		return pubkey_prove_rsa_sha1(
+		        keys, key, csr->info, csr->sig, why);
+	if (again)
+		return pubkey_verify(keys, known->key, key->type, csr->alg,
+		        csr->info, csr->sig, why);
+	return pubkey_prove(keys, key, csr->alg, csr->info, csr->sig, why);
 }
 
-static enum rc parse(struct csr **out, struct pubkey_ctx *keys,
-        struct bytes der, bool sha1, struct why *why)
+enum rc csr_parse_with(struct csr **out, struct pubkey_ctx *keys,
+        const struct csr_opts *opts, struct bytes der, struct why *why)
 {
 	struct csr *csr;
 	enum rc rc;
@@ -348,11 +358,9 @@ static enum rc parse(struct csr **out, struct pubkey_ctx *keys,
 		return why_set(why, RC_NOMEM, "%s", rc_info(RC_NOMEM)->text);
 	memcpy(csr->der, der.p, der.n);
 	csr->n_der = der.n;
-	rc = read_request(csr, sha1, why);
+	rc = read_request(csr, opts->sha1, why);
 	if (rc == RC_OK)
-		rc = keypolicy_check(&csr->spki, why);
-	if (rc == RC_OK)
-		rc = prove(csr, keys, why);
+		rc = prove(csr, keys, &opts->known, why);
 	if (rc == RC_OK)
 		*out = csr;
 	else
@@ -363,13 +371,9 @@ static enum rc parse(struct csr **out, struct pubkey_ctx *keys,
 enum rc csr_parse(struct csr **out, struct pubkey_ctx *keys, struct bytes der,
         struct why *why)
 {
-	return parse(out, keys, der, false, why);
-}
+	const struct csr_opts opts = { .sha1 = false };
 
-enum rc csr_parse_sha1(struct csr **out, struct pubkey_ctx *keys,
-        struct bytes der, struct why *why)
-{
-	return parse(out, keys, der, true, why);
+	return csr_parse_with(out, keys, &opts, der, why);
 }
 
 bool csr_is_for(struct bytes der, struct bytes spki)

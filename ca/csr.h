@@ -30,10 +30,17 @@ struct csr; /* opaque; immutable once parsed */
  * RC_INTERNAL. */
 MUST_CHECK enum rc csr_parse(struct csr **out, struct pubkey_ctx *keys,
         struct bytes der, struct why *why);
-/* The same for old equipment, which may sign with sha1WithRSAEncryption, too:
- * a proof of possession, made and looked at once. */
-MUST_CHECK enum rc csr_parse_sha1(struct csr **out, struct pubkey_ctx *keys,
-        struct bytes der, struct why *why);
+/* What a request may be beyond that, or comes with. */
+struct csr_opts {
+	/* Old equipment's sha1WithRSAEncryption is taken, too: a proof of
+	 * possession, made and looked at once. */
+	bool sha1;
+	/* Where it is the request's key, it is not judged and imported again;
+	 * .key NULL: none. */
+	struct pubkey_known known;
+};
+MUST_CHECK enum rc csr_parse_with(struct csr **out, struct pubkey_ctx *keys,
+        const struct csr_opts *opts, struct bytes der, struct why *why);
 void csr_free(struct csr *csr); /* NULL is a no-op */
 /* Is it, whatever else is wrong with it, a request for that key
  * (SubjectPublicKeyInfo, DER)? */

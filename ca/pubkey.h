@@ -25,6 +25,12 @@ void pubkey_ctx_free(struct pubkey_ctx *ctx); /* NULL is a no-op */
 MUST_CHECK enum rc pubkey_import(EVP_PKEY **out, struct pubkey_ctx *ctx,
         const struct spki *spki, struct why *why);
 
+/* A key that was held against the key policy and imported before. */
+struct pubkey_known {
+	struct bytes spki; /* DER */
+	EVP_PKEY *key;
+};
+
 /* Is sig (the BIT STRING's octets) alg's signature by key over data?
  * Errors: RC_BADSIG; RC_UNSUPPORTED when alg does not go with the key's type;
  * RC_NOMEM RC_INTERNAL. */

@@ -125,7 +125,7 @@ enum rc scep_crypt_digest(struct scep_crypt *c, enum oid digest,
 static bool verify(
         EVP_PKEY *pkey, const EVP_MD *md, struct bytes digest, struct bytes sig)
 {
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pkey, NULL);
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
 	bool ok = ctx != NULL && EVP_PKEY_verify_init(ctx) == 1 &&
 	        EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
 	        EVP_PKEY_CTX_set_signature_md(ctx, md) == 1 &&
@@ -136,21 +136,23 @@ static bool verify(
 	return ok;
 }
 
-enum rc scep_crypt_verify(struct scep_crypt *c, const struct spki *key,
-        enum oid digest, struct bytes data, struct bytes sig, struct why *why)
+enum rc scep_crypt_import(struct scep_crypt *c, EVP_PKEY **out,
+        const struct spki *key, struct why *why)
+{
+	return pubkey_import(out, c->keys, key, why);
+}
+
+enum rc scep_crypt_verify(struct scep_crypt *c, EVP_PKEY *key, enum oid digest,
+        struct bytes data, struct bytes sig, struct why *why)
 {
 	uint8_t hash[SCEP_DIGEST_MAX_BYTES];
-	EVP_PKEY *pkey = NULL;
 	size_t n;
 	enum rc rc = scep_crypt_digest(c, digest, data, hash, &n);
 
-	if (rc == RC_OK)
-		rc = pubkey_import(&pkey, c->keys, key, why);
 	if (rc == RC_OK &&
-	        !verify(pkey, md_of(c, digest), bytes_of(hash, n), sig))
+	        !verify(key, md_of(c, digest), bytes_of(hash, n), sig))
 		rc = why_set(why, RC_BADSIG,
 		        "the message's signature does not verify");
-	EVP_PKEY_free(pkey);
 	return rc;
 }
 
@@ -192,7 +194,7 @@ enum rc scep_crypt_open(struct scep_crypt *c, const struct cms_enveloped *e,
 
 static bool wrap_key(EVP_PKEY *pkey, struct bytes key, struct buf *out)
 {
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pkey, NULL);
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
 	size_t n = (size_t)EVP_PKEY_get_size(pkey);
 	uint8_t *room = buf_room(out, n);
 	bool ok = room != NULL && ctx != NULL &&
@@ -208,8 +210,7 @@ static bool wrap_key(EVP_PKEY *pkey, struct bytes key, struct buf *out)
 }
 
 enum rc scep_crypt_seal(struct scep_crypt *c, struct buf *out, enum oid cipher,
-        const struct spki *key, const struct cms_id *id, struct bytes content,
-        struct why *why)
+        EVP_PKEY *key, const struct cms_id *id, struct bytes content)
 {
 	struct buf text = BUF_INIT(content.n + 2 * BLOCK_MAX_BYTES);
 	struct buf wrapped = BUF_INIT(CMS_READ_KEY_MAX_BYTES);
@@ -218,14 +219,12 @@ enum rc scep_crypt_seal(struct scep_crypt *c, struct buf *out, enum oid cipher,
 	struct cms_envelope e = { .to = *id,
 		.cipher = cipher,
 		.iv = bytes_of(iv, cms_cipher_block_bytes(cipher)) };
-	EVP_PKEY *pkey = NULL;
-	enum rc rc = n_key == 0 ? RC_INTERNAL
-	                        : pubkey_import(&pkey, c->keys, key, why);
+	enum rc rc = n_key == 0 ? RC_INTERNAL : RC_OK;
 
 	rand_fill(secret, sizeof(secret));
 	rand_fill(iv, sizeof(iv));
 	if (rc == RC_OK &&
-	        (!wrap_key(pkey, bytes_of(secret, n_key), &wrapped) ||
+	        (!wrap_key(key, bytes_of(secret, n_key), &wrapped) ||
 	                EVP_CipherInit_ex2(c->cipher, cipher_of(c, cipher),
 	                        secret, iv, 1, NULL) != 1 ||
 	                !run_cipher(c, content, &text)))
@@ -233,7 +232,6 @@ enum rc scep_crypt_seal(struct scep_crypt *c, struct buf *out, enum oid cipher,
 	(void)EVP_CIPHER_CTX_reset(c->cipher);
 	ERR_clear_error();
 	bytes_wipe(secret, sizeof(secret));
-	EVP_PKEY_free(pkey);
 	e.encrypted_key = buf_bytes(&wrapped);
 	e.ciphertext = buf_bytes(&text);
 	if (rc == RC_OK)

@@ -9,6 +9,8 @@
 #include "ca/cms_read.h"
 #include "der/alg.h"
 
+#include <openssl/types.h>
+
 #define SCEP_DIGEST_MAX_BYTES 64
 
 /* Algorithms fetched once, contexts used again. One a thread. */
@@ -21,10 +23,13 @@ void scep_crypt_free(struct scep_crypt *c); /* NULL is a no-op */
 /* digest: as cms_read.h has them, but OID_NONE. RC_INTERNAL */
 MUST_CHECK enum rc scep_crypt_digest(struct scep_crypt *c, enum oid digest,
         struct bytes in, uint8_t out[SCEP_DIGEST_MAX_BYTES], size_t *n);
-/* PKCS#1 v1.5. Errors: RC_BADSIG; of pubkey_import(). */
-MUST_CHECK enum rc scep_crypt_verify(struct scep_crypt *c,
-        const struct spki *key, enum oid digest, struct bytes data,
-        struct bytes sig, struct why *why);
+/* The RSA key of a device, for what follows; the caller frees it with
+ * EVP_PKEY_free(). Errors: of pubkey_import(). */
+MUST_CHECK enum rc scep_crypt_import(struct scep_crypt *c, EVP_PKEY **out,
+        const struct spki *key, struct why *why);
+/* PKCS#1 v1.5. Errors: RC_BADSIG RC_INTERNAL. */
+MUST_CHECK enum rc scep_crypt_verify(struct scep_crypt *c, EVP_PKEY *key,
+        enum oid digest, struct bytes data, struct bytes sig, struct why *why);
 
 /* Append the content of e, decrypted with that key: as long as its cipher has
  * it. RC_BADSIG: it does not open, and nothing says why. RC_NOMEM */
@@ -32,9 +37,9 @@ MUST_CHECK enum rc scep_crypt_open(struct scep_crypt *c,
         const struct cms_enveloped *e, struct bytes key, struct buf *out,
         struct why *why);
 /* Append an EnvelopedData with content for that RSA key, known by id.
- * Errors: RC_NOMEM RC_TOOBIG RC_INTERNAL; of pubkey_import(). */
+ * Errors: RC_NOMEM RC_TOOBIG RC_INTERNAL. */
 MUST_CHECK enum rc scep_crypt_seal(struct scep_crypt *c, struct buf *out,
-        enum oid cipher, const struct spki *key, const struct cms_id *id,
-        struct bytes content, struct why *why);
+        enum oid cipher, EVP_PKEY *key, const struct cms_id *id,
+        struct bytes content);
 
 #endif

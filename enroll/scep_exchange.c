@@ -164,8 +164,7 @@ static void succeed_with(struct exchange *x, struct bytes content)
 		.serial = x->message.signer.serial };
 	struct why why = WHY_NONE;
 	enum rc rc = scep_crypt_seal(x->scep->crypt, &x->sealed,
-	        x->message.envelope.cipher, &x->message.key, &to, content,
-	        &why);
+	        x->message.envelope.cipher, x->message.pkey, &to, content);
 
 	if (rc != RC_OK) {
 		refuse_plain(x, RC_INTERNAL, &why);
@@ -358,11 +357,13 @@ static enum rc not_opened(const struct exchange *x, enum rc rc)
 	        : RC_NOTFOUND;
 }
 
+/* A request is mostly for the key that signed the message. */
 static enum rc read_csr(struct exchange *x, struct bytes der, struct why *why)
 {
-	return x->label->legacy.sha1
-	        ? csr_parse_sha1(&x->csr, x->scep->keys, der, why)
-	        : csr_parse(&x->csr, x->scep->keys, der, why);
+	const struct csr_opts opts = { .sha1 = x->label->legacy.sha1,
+		.known = { x->message.key.der, x->message.pkey } };
+
+	return csr_parse_with(&x->csr, x->scep->keys, &opts, der, why);
 }
 
 static void enrol(struct exchange *x)

@@ -4,6 +4,7 @@
 #include "ca/keypolicy.h"
 #include "der/writer.h"
 
+#include <openssl/evp.h>
 #include <string.h>
 
 #define TYPE_MAX_DIGITS 3
@@ -94,6 +95,8 @@ void scep_message_free(struct scep_message *m)
 {
 	buf_free(&m->der);
 	buf_free(&m->inner);
+	EVP_PKEY_free(m->pkey);
+	m->pkey = NULL;
 }
 
 /* --- checking */
@@ -150,14 +153,19 @@ static enum rc find_signer(struct scep_message *m, struct why *why)
 	        "the signer's certificate is not in the message");
 }
 
-static enum rc check_key(struct scep_message *m, struct why *why)
+static enum rc check_key(
+        struct scep_message *m, struct scep_crypt *crypt, struct why *why)
 {
 	enum rc rc = spki_parse(&m->key, m->signer.spki, why);
 
 	if (rc == RC_OK && m->key.type != KEY_RSA)
 		rc = why_set(why, RC_UNSUPPORTED,
 		        "the signer's certificate has no RSA key");
-	return rc == RC_OK ? keypolicy_check(&m->key, why) : rc;
+	if (rc == RC_OK)
+		rc = keypolicy_check(&m->key, why);
+	if (rc == RC_OK)
+		rc = scep_crypt_import(crypt, &m->pkey, &m->key, why);
+	return rc;
 }
 
 /* RFC 5652 sections 11.1 and 11.2 */
@@ -195,7 +203,7 @@ static enum rc check_signature(
 	cms_put_what_is_signed(&what, &m->cms);
 	rc = what.failed;
 	if (rc == RC_OK)
-		rc = scep_crypt_verify(crypt, &m->key, m->cms.digest,
+		rc = scep_crypt_verify(crypt, m->pkey, m->cms.digest,
 		        buf_bytes(&what), m->cms.signature, why);
 	buf_free(&what);
 	return rc;
@@ -211,7 +219,7 @@ enum rc scep_message_check(struct scep_message *m, struct scep_crypt *crypt,
 	if (rc == RC_OK)
 		rc = find_signer(m, why);
 	if (rc == RC_OK)
-		rc = check_key(m, why);
+		rc = check_key(m, crypt, why);
 	if (rc == RC_OK)
 		rc = check_content(m, crypt, why);
 	return rc == RC_OK ? check_signature(m, crypt, why) : rc;

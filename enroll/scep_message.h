@@ -46,6 +46,7 @@ struct scep_message {
 	struct bytes nonce; /* senderNonce's octets */
 	struct cert signer; /* once checked */
 	struct spki key;    /* the signer's, likewise */
+	EVP_PKEY *pkey;     /* the same, imported */
 	struct buf inner;   /* the envelope; its views are borrowed from it */
 	struct cms_enveloped envelope; /* once it was read */
 };

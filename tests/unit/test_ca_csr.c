@@ -316,6 +316,50 @@ START_TEST(another_keys_signature_is_no_possession)
 }
 END_TEST
 
+/* What is known is taken for the request's key where it is that, and nowhere
+ * else. */
+START_TEST(a_known_key_serves_for_its_own_request_alone)
+{
+	EVP_PKEY *other = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+	struct buf own = spki_of(keys()->p256), others = spki_of(other);
+	const struct {
+		const char *name;
+		struct csr_opts opts;
+		enum rc want;
+	} rows[] = {
+		{ "own", { .known = { buf_bytes(&own), keys()->p256 } },
+		        RC_OK },
+		{ "own name", { .known = { buf_bytes(&own), other } },
+		        RC_BADSIG },
+		{ "another's", { .known = { buf_bytes(&others), other } },
+		        RC_OK },
+		{ "none", { .known = { BYTES_NONE, NULL } }, RC_OK },
+	};
+	struct csr_parts parts = p256_parts(), stolen = p256_parts();
+	struct buf in = csr_make(&parts), bad;
+	struct why why = WHY_NONE;
+	struct csr *csr;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ck_assert_msg(csr_parse_with(&csr, keys()->ctx, &rows[i].opts,
+		                      buf_bytes(&in), &why) == rows[i].want,
+		        "%s: %s", rows[i].name, why.text);
+		csr_free(csr);
+	}
+	stolen.spki = buf_bytes(&others);
+	bad = csr_make(&stolen);
+	check_result("stolen key",
+	        csr_parse_with(&csr, keys()->ctx, &rows[2].opts,
+	                buf_bytes(&bad), &why),
+	        RC_BADSIG, &why, "signature");
+	buf_free(&bad);
+	buf_free(&in);
+	buf_free(&own);
+	buf_free(&others);
+	EVP_PKEY_free(other);
+}
+END_TEST
+
 START_TEST(an_algorithm_of_another_key_is_refused)
 {
 	struct csr_parts parts = p256_parts();
@@ -350,6 +394,8 @@ static struct buf sha1_request(EVP_PKEY *key)
 	return out;
 }
 
+static const struct csr_opts sha1 = { .sha1 = true };
+
 START_TEST(sha1_with_rsa_is_possession_only_where_that_is_said)
 {
 	struct buf in = sha1_request(keys()->rsa);
@@ -359,19 +405,19 @@ START_TEST(sha1_with_rsa_is_possession_only_where_that_is_said)
 	check_result("sha1", csr_parse(&csr, keys()->ctx, buf_bytes(&in), &why),
 	        RC_UNSUPPORTED, &why, "not accepted");
 	check_result("sha1",
-	        csr_parse_sha1(&csr, keys()->ctx, buf_bytes(&in), &why), RC_OK,
-	        &why, "");
+	        csr_parse_with(&csr, keys()->ctx, &sha1, buf_bytes(&in), &why),
+	        RC_OK, &why, "");
 	ck_assert_uint_eq(csr_key_type(csr), CONF_KEY_RSA2048);
 	csr_free(csr);
 	in.p[in.n - 1] ^= 1;
 	check_result("sha1",
-	        csr_parse_sha1(&csr, keys()->ctx, buf_bytes(&in), &why),
+	        csr_parse_with(&csr, keys()->ctx, &sha1, buf_bytes(&in), &why),
 	        RC_BADSIG, &why, "signature");
 	ck_assert_ptr_null(csr);
 	buf_free(&in);
 	in = sha1_request(keys()->p256);
 	check_result("ecdsa",
-	        csr_parse_sha1(&csr, keys()->ctx, buf_bytes(&in), &why),
+	        csr_parse_with(&csr, keys()->ctx, &sha1, buf_bytes(&in), &why),
 	        RC_UNSUPPORTED, &why, "not accepted");
 	buf_free(&in);
 	in = csr_make(&(struct csr_parts){ .key = keys()->rsa,
@@ -379,8 +425,8 @@ START_TEST(sha1_with_rsa_is_possession_only_where_that_is_said)
 	        .hash = "SHA256",
 	        .attributes = NO_ATTRIBUTES });
 	check_result("sha256",
-	        csr_parse_sha1(&csr, keys()->ctx, buf_bytes(&in), &why), RC_OK,
-	        &why, "");
+	        csr_parse_with(&csr, keys()->ctx, &sha1, buf_bytes(&in), &why),
+	        RC_OK, &why, "");
 	csr_free(csr);
 	buf_free(&in);
 }
@@ -395,7 +441,8 @@ START_TEST(key_of_a_request_that_is_refused_is_known)
 	struct bytes spki;
 
 	ck_assert_int_eq(
-	        csr_parse_sha1(&csr, keys()->ctx, buf_bytes(&in), &why), RC_OK);
+	        csr_parse_with(&csr, keys()->ctx, &sha1, buf_bytes(&in), &why),
+	        RC_OK);
 	spki = csr_spki(csr)->der;
 	ck_assert(csr_is_for(buf_bytes(&in), spki));
 	ck_assert(!csr_is_for(buf_bytes(&other), spki));
@@ -450,6 +497,7 @@ static TCase *test_csr(void)
 	tcase_add_loop_test(t, possession_is_proven_as_libcrypto_proves_it, 0,
 	        sizeof(sign_rows) / sizeof(sign_rows[0]));
 	tcase_add_test(t, another_keys_signature_is_no_possession);
+	tcase_add_test(t, a_known_key_serves_for_its_own_request_alone);
 	tcase_add_test(t, an_algorithm_of_another_key_is_refused);
 	tcase_add_test(t, sha1_with_rsa_is_possession_only_where_that_is_said);
 	tcase_add_test(t, key_of_a_request_that_is_refused_is_known);

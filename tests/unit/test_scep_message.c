@@ -671,7 +671,7 @@ START_TEST(success_is_opened_by_the_client)
 	id = (struct cms_id){ .issuer = m->signer.issuer,
 		.serial = m->signer.serial };
 	ck_assert_int_eq(scep_crypt_seal(crypt, &sealed, seal_ciphers[_i],
-	                         &m->key, &id, BYTES_LIT(CONTENT), &why),
+	                         m->pkey, &id, BYTES_LIT(CONTENT)),
 	        RC_OK);
 	r.content = buf_bytes(&sealed);
 	out = reply_of(&r);
