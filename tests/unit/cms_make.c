@@ -27,13 +27,23 @@ static void add_ext(X509 *cert, int nid, const char *value)
 
 void party_make(struct party *p, const char *cn, unsigned rsa_bits)
 {
+	EVP_PKEY *key =
+	        rsa_bits > 0 ? EVP_RSA_gen(rsa_bits) : EVP_EC_gen("P-256");
+
+	party_make_with(p, cn, key);
+	EVP_PKEY_free(key);
+}
+
+void party_make_with(struct party *p, const char *cn, EVP_PKEY *key)
+{
 	X509_NAME *name = X509_NAME_new();
 	unsigned char *der = NULL;
 	int n;
 
-	p->key = rsa_bits > 0 ? EVP_RSA_gen(rsa_bits) : EVP_EC_gen("P-256");
+	must(key != NULL && EVP_PKEY_up_ref(key) == 1);
+	p->key = key;
 	p->cert = X509_new();
-	must(p->key != NULL && p->cert != NULL && name != NULL);
+	must(p->cert != NULL && name != NULL);
 	must(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
 	             (const unsigned char *)cn, -1, -1, 0) == 1);
 	must(X509_set_version(p->cert, X509_VERSION_3) == 1);

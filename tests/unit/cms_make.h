@@ -15,6 +15,8 @@ struct party {
 };
 /* rsa_bits 0: P-256. */
 void party_make(struct party *p, const char *cn, unsigned rsa_bits);
+/* With a key that is there already; the caller keeps it. */
+void party_make_with(struct party *p, const char *cn, EVP_PKEY *key);
 void party_free(struct party *p);
 
 enum recipient_kind {
