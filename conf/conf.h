@@ -341,7 +341,7 @@ MUST_CHECK enum rc conf_load_bundle(
 
 /* What the configuration allows and its operator should be told for as long as
  * it does; i from 0. False: there is no more. */
-#define CONF_WARNING_BYTES 256
+#define CONF_WARNING_BYTES 384
 bool conf_warning(const struct conf *c, size_t i, char out[CONF_WARNING_BYTES]);
 
 const struct conf_authority *conf_authority(

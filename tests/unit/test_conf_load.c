@@ -759,7 +759,11 @@ START_TEST(warning_is_there_while_the_challenge_is_shared)
 	ck_assert(conf_warning(c, 0, text));
 	ck_assert_ptr_nonnull(strstr(text, "\"old\""));
 	ck_assert_ptr_nonnull(strstr(text, "once an operator approves"));
+	ck_assert_ptr_null(strstr(text, "any speed"));
 	ck_assert(!conf_warning(c, 1, text));
+	c->limits.scep_rate_per_address = 0;
+	ck_assert(conf_warning(c, 0, text));
+	ck_assert_ptr_nonnull(strstr(text, "any speed"));
 	conf_free(c);
 	c = load(MINIMAL);
 	ck_assert(!conf_warning(c, 0, text));
