@@ -186,6 +186,48 @@ enum rc cert_parse(struct cert *out, struct bytes der, struct why *why)
 	return RC_OK;
 }
 
+static enum rc read_tbs_key(struct der *in, struct cert *c, struct why *why)
+{
+	struct bytes validity;
+	enum rc rc = read_version(in, &c->version, why);
+
+	if (rc == RC_OK)
+		rc = der_integer(in, &c->serial, "serialNumber", why);
+	if (rc == RC_OK)
+		rc = der_expect_full(
+		        in, DER_SEQUENCE, &c->tbs_alg, "signature", why);
+	if (rc == RC_OK)
+		rc = der_expect_full(
+		        in, DER_SEQUENCE, &c->issuer, "issuer", why);
+	if (rc == RC_OK)
+		rc = der_expect(in, DER_SEQUENCE, &validity, "validity", why);
+	if (rc == RC_OK)
+		rc = der_expect_full(
+		        in, DER_SEQUENCE, &c->subject, "subject", why);
+	if (rc == RC_OK)
+		rc = der_expect_full(in, DER_SEQUENCE, &c->spki,
+		        "subjectPublicKeyInfo", why);
+	return rc;
+}
+
+enum rc cert_parse_key(struct cert *out, struct bytes der, struct why *why)
+{
+	struct der in, tbs;
+	enum rc rc;
+
+	cert_clear(out);
+	if (der.n > CERT_MAX_BYTES)
+		return why_set(why, RC_TOOBIG, "Certificate: over %d bytes",
+		        CERT_MAX_BYTES);
+	rc = der_open(der, DER_SEQUENCE, &in, "Certificate", why);
+	if (rc == RC_OK)
+		rc = der_enter(&in, DER_SEQUENCE, &tbs, "tbsCertificate", why);
+	if (rc == RC_OK)
+		rc = read_tbs_key(&tbs, out, why);
+	out->der = der;
+	return rc;
+}
+
 const struct cert_ext *cert_ext(const struct cert *c, enum oid oid)
 {
 	size_t i;

@@ -41,6 +41,13 @@ MUST_CHECK enum rc cert_parse(
 MUST_CHECK enum rc cert_parse_tbs(
         struct cert *out, struct bytes tbs, struct why *why);
 
+/* Names, serial number and key of exactly one certificate that vouches for
+ * nothing, such as clients of SCEP make for one message (certmonger's have a
+ * GeneralizedTime of this century). The rest is not looked at: no times, no
+ * extensions, no signature. Errors: RC_MALFORMED RC_TOOBIG. */
+MUST_CHECK enum rc cert_parse_key(
+        struct cert *out, struct bytes der, struct why *why);
+
 /* The first extension of that type; NULL when absent. Borrowed from c. */
 const struct cert_ext *cert_ext(const struct cert *c, enum oid oid);
 

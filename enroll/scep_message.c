@@ -143,10 +143,18 @@ static bool is_signer(const struct cert *c, const struct cms_id *id)
 	        bytes_eq(key_id, id->key_id);
 }
 
+/* What a client signed for itself carries its key and no more. */
+static bool read_signer(struct cert *c, struct bytes der)
+{
+	return cert_parse(c, der, NULL) == RC_OK ||
+	        (cert_parse_key(c, der, NULL) == RC_OK &&
+	                bytes_eq(c->issuer, c->subject));
+}
+
 static enum rc find_signer(struct scep_message *m, struct why *why)
 {
 	for (size_t i = 0; i < m->cms.n_certs; i++)
-		if (cert_parse(&m->signer, m->cms.certs[i], NULL) == RC_OK &&
+		if (read_signer(&m->signer, m->cms.certs[i]) &&
 		        is_signer(&m->signer, &m->cms.signer))
 			return RC_OK;
 	return why_set(why, RC_BADSIG,

@@ -34,6 +34,10 @@ static void parse(struct bytes der)
 	struct why why = WHY_NONE;
 	struct cert c;
 
+	if (cert_parse_key(&c, der, &why) == RC_OK)
+		must(inside(c.issuer, der) && inside(c.spki, der));
+	else
+		must(cert_parse(&c, der, NULL) != RC_OK);
 	if (cert_parse(&c, der, &why) == RC_OK)
 		read_all(&c);
 	else

@@ -461,9 +461,46 @@ START_TEST(signer_that_signed_itself_is_told)
 }
 END_TEST
 
+/* certmonger's has GeneralizedTimes of this century (RFC 5280 section 4.1.2.5
+ * has UTCTime) and 33 octets of serial number. */
+START_TEST(signer_that_signed_itself_carries_a_key_and_no_more)
+{
+	struct party odd = device;
+	struct make_scep make = right();
+	struct scep_message *m = malloc(sizeof(*m));
+	const struct scep_legacy legacy = { 0 };
+	struct why why = WHY_NONE;
+	ASN1_TIME *time = ASN1_GENERALIZEDTIME_set(NULL, 1790000000);
+	BIGNUM *serial = BN_new();
+	struct buf der;
+
+	odd.cert = X509_dup(device.cert);
+	ck_assert(odd.cert && serial && BN_set_bit(serial, 33 * 8 - 2));
+	BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(odd.cert));
+	X509_set1_notBefore(odd.cert, time);
+	X509_set1_notAfter(odd.cert, time);
+	if (_i > 0) /* somebody vouches for it: then all of it counts */
+		X509_set_issuer_name(
+		        odd.cert, X509_get_subject_name(other.cert));
+	ck_assert_int_gt(X509_sign(odd.cert, odd.key, EVP_sha256()), 0);
+	make.from = &odd;
+	der = make_scep(&make);
+	ck_assert_int_eq(scep_message_read(m, buf_bytes(&der), &why), RC_OK);
+	says("odd", scep_message_check(m, crypt, &legacy, &why),
+	        _i > 0 ? RC_BADSIG : RC_OK, &why, _i > 0 ? "signer's" : NULL);
+	scep_message_free(m);
+	buf_free(&der);
+	free(m);
+	X509_free(odd.cert);
+	ASN1_TIME_free(time);
+	BN_free(serial);
+}
+END_TEST
+
 /* --- messages of clients that others wrote, kept for the fuzz target too */
 static const char *const clients[] = { "micromdm.der", "strongswan.der",
-	"bouncy.ber", "key_id.der" };
+	"bouncy.ber", "key_id.der", "certmonger.der", "cryptlib.der",
+	"pyscep.der" };
 
 static struct buf corpus(const char *name)
 {
@@ -713,6 +750,8 @@ int main(void)
 	tcase_add_loop_test(tc, envelope_is_opened, 0, ROWS(envelope_rows));
 	tcase_add_test(tc, earlier_certificate_of_ours_is_us);
 	tcase_add_test(tc, signer_that_signed_itself_is_told);
+	tcase_add_loop_test(
+	        tc, signer_that_signed_itself_carries_a_key_and_no_more, 0, 2);
 	tcase_add_loop_test(tc, messages_of_clients_pass, 0, ROWS(clients));
 	tcase_add_test(tc, names_inside_are_read);
 	tcase_add_test(tc, failure_is_told);
