@@ -3,10 +3,11 @@ option. What the authorizer makes of it is in the matrix and the unit tests."""
 
 import os
 import signal
+import subprocess
 
-from harness import Skip, run, serial, wait_for
+from harness import Skip, need, run, serial, subject, wait_for
 from test_requests import Manual
-from test_scep import FAIL, Scep
+from test_scep import FAIL, Scep, run_bytes
 
 SECRET = "correct horse battery"
 
@@ -159,3 +160,29 @@ def test_shared_challenge_lets_a_request_wait(build):
         assert late["status"] == "2", late
         c.stop()
         run(c.bin("mica"), "--config", c.conf, "store", "check")
+
+
+def test_strongswan_enrols_by_a_shared_challenge(build):
+    ci()
+    need("pki")
+    with Shared(build).up() as c:
+        def pki(name, secret):
+            return subprocess.run(
+                ["pki", "--scep", "--url",
+                 f"http://127.0.0.1:{c.http}/scep/shared", "--in",
+                 c.key(name, "rsa2048"), "--dn", "CN=router-1", "--password",
+                 secret, "--cacert-enc", c.ra, "--cacert-sig", c.ra,
+                 "--cacert", c.ca_pem, "--cacert", c.root],
+                capture_output=True, timeout=60, check=False)
+        assert pki("wrong", "correct horse").returncode != 0
+        good = pki("good", SECRET)
+        assert good.returncode == 0, good.stderr.decode() + c.log()[-2000:]
+        pem = c.path("router-1.pem")
+        with open(pem, "wb") as f:
+            f.write(run_bytes("openssl", "x509", "-inform", "DER",
+                              stdin=good.stdout))
+        assert subject(pem) == "CN=router-1"
+        c.verify(pem)
+        assert pki("late", SECRET).returncode != 0
+        shown = c.json("device", "show", "router-1")["certificates"]
+        assert len(shown) == 1, shown
