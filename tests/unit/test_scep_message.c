@@ -697,7 +697,6 @@ START_TEST(success_is_opened_by_the_client)
 	struct scep_reply r = { .to = m, .status = SCEP_SUCCESS };
 	struct buf der, out, sealed = BUF_INIT(4096), content = BUF_INIT(4096);
 	struct cms_id id;
-	struct why why = WHY_NONE;
 	CMS_ContentInfo *cms, *inner;
 	BIO *text = BIO_new(BIO_s_mem());
 	const unsigned char *p;
