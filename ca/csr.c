@@ -322,13 +322,14 @@ static enum rc read_request(struct csr *csr, bool sha1, struct why *why)
 
 /* The key is fit, and who asks has its private half. */
 static enum rc prove(const struct csr *csr, struct pubkey_ctx *keys,
-        const struct pubkey_known *known, struct why *why)
+        const struct csr_opts *opts, struct why *why)
 {
+	const struct pubkey_known *known = &opts->known;
 	const struct spki *key = &csr->spki;
 	bool again = known->key != NULL && bytes_eq(known->spki, key->der);
 	enum rc rc = again ? RC_OK : keypolicy_check(key, why);
 
-	if (rc != RC_OK)
+	if (rc != RC_OK || opts->proven)
 		return rc;
 	if (csr->alg == ALG_NONE)
 		return pubkey_prove_rsa_sha1(
@@ -358,9 +359,9 @@ enum rc csr_parse_with(struct csr **out, struct pubkey_ctx *keys,
 		return why_set(why, RC_NOMEM, "%s", rc_info(RC_NOMEM)->text);
 	memcpy(csr->der, der.p, der.n);
 	csr->n_der = der.n;
-	rc = read_request(csr, opts->sha1, why);
+	rc = read_request(csr, opts->sha1 || opts->proven, why);
 	if (rc == RC_OK)
-		rc = prove(csr, keys, &opts->known, why);
+		rc = prove(csr, keys, opts, why);
 	if (rc == RC_OK)
 		*out = csr;
 	else
@@ -374,6 +375,16 @@ enum rc csr_parse(struct csr **out, struct pubkey_ctx *keys, struct bytes der,
 	const struct csr_opts opts = { .sha1 = false };
 
 	return csr_parse_with(out, keys, &opts, der, why);
+}
+
+void csr_put_shown(struct buf *b, const struct csr *csr)
+{
+	size_t at = b->n;
+
+	buf_add(b, csr_der(csr));
+	if (csr->has_challenge && b->failed == RC_OK)
+		memset(b->p + at + (csr->challenge.p - csr->der), 'x',
+		        csr->challenge.n);
 }
 
 bool csr_is_for(struct bytes der, struct bytes spki)

@@ -35,12 +35,17 @@ struct csr_opts {
 	/* Old equipment's sha1WithRSAEncryption is taken, too: a proof of
 	 * possession, made and looked at once. */
 	bool sha1;
+	/* It has proven possession before: its signature is not looked at. */
+	bool proven;
 	/* Where it is the request's key, it is not judged and imported again;
 	 * .key NULL: none. */
 	struct pubkey_known known;
 };
 MUST_CHECK enum rc csr_parse_with(struct csr **out, struct pubkey_ctx *keys,
         const struct csr_opts *opts, struct bytes der, struct why *why);
+/* Append it as it may be kept and shown: its challengePassword, which may be a
+ * secret, is overwritten, and so the signature is of no use any more. */
+void csr_put_shown(struct buf *b, const struct csr *csr);
 void csr_free(struct csr *csr); /* NULL is a no-op */
 /* Is it, whatever else is wrong with it, a request for that key
  * (SubjectPublicKeyInfo, DER)? */

@@ -231,7 +231,7 @@ static enum rc fill_wait(struct job *job, const struct csr *csr)
 
 	if (wait->label == NULL || csr == NULL)
 		return RC_OK;
-	buf_add(&job->request, csr_der(csr));
+	csr_put_shown(&job->request, csr);
 	job->asked = (struct store_wait){ .label = wait->label,
 		.request = buf_bytes(&job->request),
 		.life_us = wait->life_us,

@@ -390,10 +390,12 @@ static void enrol(struct exchange *x)
 static void polled(struct exchange *x, enum rc rc)
 {
 	const struct store_waiting *w = &x->poll.waiting;
+	const struct csr_opts opts = { .proven = true };
 	struct why why = x->poll.op.why;
 
 	if (rc == RC_OK)
-		rc = read_csr(x, buf_bytes(&x->poll.request), &why);
+		rc = csr_parse_with(&x->csr, x->scep->keys, &opts,
+		        buf_bytes(&x->poll.request), &why);
 	if (rc == RC_OK)
 		rc = bind_signer(x, &why);
 	if (rc != RC_OK) {

@@ -199,7 +199,7 @@ struct store_cert {
 /* An operator has to agree (`approve: manual`). */
 struct store_wait {
 	const char *label;
-	struct bytes request; /* the certification request, DER */
+	struct bytes request; /* the certification request, DER, less secrets */
 	int64_t life_us;
 	/* Whom a poll has to come from and what it is for, hashed; all zeros:
 	 * nobody polls. */

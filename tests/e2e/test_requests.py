@@ -1,6 +1,7 @@
 """Labels where an operator approves each request: EST by curl, SCEP by the
 client on libcrypto's CMS."""
 
+import os
 import re
 import threading
 
@@ -188,6 +189,18 @@ class Manual(Scep):
         return raw[at:at + head + size]
 
 
+def holds(folder, text):
+    """Does a file below say so?"""
+    for where, _, files in os.walk(folder):
+        for path in (os.path.join(where, name) for name in files):
+            if not os.path.isfile(path):
+                continue
+            with open(path, "rb") as f:
+                if text.encode() in f.read():
+                    return True
+    return False
+
+
 def test_scep_is_pending_and_polled_by_who_asked(build):
     with Manual(build).up() as c:
         token = c.router_token("r1")
@@ -213,6 +226,7 @@ def test_scep_is_pending_and_polled_by_who_asked(build):
         assert ask("two")["status"] == "2"
         assert len(c.json("request", "list")["requests"]) == 1
         c.stop()
+        assert not holds(c.home, token)
         c.start()
         assert poll()["status"] == "3"
         c.mica("request", "approve", "1")

@@ -1,3 +1,4 @@
+#include "tests/unit/scep_make.h"
 #include "tests/unit/test_ca_csr.h"
 #include "base/text.h"
 #include "ca/keypolicy.h"
@@ -455,6 +456,38 @@ START_TEST(key_of_a_request_that_is_refused_is_known)
 }
 END_TEST
 
+START_TEST(request_is_shown_without_its_challenge)
+{
+	static const char secret[] = "a token of one device";
+	static const struct csr_opts proven = { .proven = true };
+	struct buf in = make_request(keys()->rsa, "device-1", secret);
+	struct buf shown = BUF_INIT(CSR_DER_MAX_BYTES);
+	struct csr *csr, *kept;
+	struct why why = WHY_NONE;
+	struct bytes challenge;
+
+	buf_add_str(&shown, "before ");
+	ck_assert_int_eq(
+	        csr_parse(&csr, keys()->ctx, buf_bytes(&in), &why), RC_OK);
+	csr_put_shown(&shown, csr);
+	ck_assert_uint_eq(shown.n, 7 + in.n);
+	ck_assert_int_eq(csr_parse(&kept, keys()->ctx,
+	                         bytes_skip(buf_bytes(&shown), 7), &why),
+	        RC_BADSIG);
+	ck_assert_msg(csr_parse_with(&kept, keys()->ctx, &proven,
+	                      bytes_skip(buf_bytes(&shown), 7), &why) == RC_OK,
+	        "%s", why.text);
+	ck_assert(csr_challenge(kept, &challenge));
+	ck_assert_uint_eq(challenge.n, sizeof(secret) - 1);
+	ck_assert_ptr_null(memchr(challenge.p, 'a', challenge.n));
+	ck_assert(bytes_eq(csr_spki(kept)->der, csr_spki(csr)->der));
+	csr_free(kept);
+	csr_free(csr);
+	buf_free(&in);
+	buf_free(&shown);
+}
+END_TEST
+
 START_TEST(csr_is_v1_whole_and_of_bounded_size)
 {
 	struct csr_parts parts = p256_parts();
@@ -501,6 +534,7 @@ static TCase *test_csr(void)
 	tcase_add_test(t, an_algorithm_of_another_key_is_refused);
 	tcase_add_test(t, sha1_with_rsa_is_possession_only_where_that_is_said);
 	tcase_add_test(t, key_of_a_request_that_is_refused_is_known);
+	tcase_add_test(t, request_is_shown_without_its_challenge);
 	tcase_add_test(t, csr_is_v1_whole_and_of_bounded_size);
 	return t;
 }
