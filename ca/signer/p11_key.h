@@ -28,11 +28,13 @@ MUST_CHECK enum rc p11_key_public(struct p11_session *s, CK_OBJECT_HANDLE key,
 MUST_CHECK enum rc p11_sign(struct p11_session *s, CK_OBJECT_HANDLE key,
         enum sig_alg alg, struct bytes input, struct buf *out, struct why *why);
 
-/* Decrypt by RSAES-PKCS1-v1_5 (RFC 8017 section 7.2.2) into room[*n]; *n is
- * then how many bytes came. RC_MALFORMED: the padding is wrong, which no other
- * may be told: ca/signer/vault.h. */
+/* Decrypt by RSA into room[*n]; *n is then how many bytes came: raw, the whole
+ * block (RSADP, RFC 8017 section 5.1.2), else the message in it by
+ * RSAES-PKCS1-v1_5 (section 7.2.2). RC_MALFORMED: not below the modulus, or the
+ * padding is wrong, which no other may be told: ca/signer/vault.h. */
 MUST_CHECK enum rc p11_decrypt(struct p11_session *s, CK_OBJECT_HANDLE key,
-        struct bytes cipher, uint8_t *room, size_t *n, struct why *why);
+        bool raw, struct bytes cipher, uint8_t *room, size_t *n,
+        struct why *why);
 
 /* An attribute's value, appended. RC_NOTFOUND: the object has none, or does not
  * show it; RC_TOOBIG. */

@@ -149,12 +149,13 @@ static bool is_lost(CK_RV rv)
 	}
 }
 
-enum rc p11_decrypt(struct p11_session *s, CK_OBJECT_HANDLE key,
+enum rc p11_decrypt(struct p11_session *s, CK_OBJECT_HANDLE key, bool raw,
         struct bytes cipher, uint8_t *room, size_t *n, struct why *why)
 {
 	const CK_FUNCTION_LIST *f = p11_functions(p11_session_token(s));
 	CK_SESSION_HANDLE session = p11_session_handle(s);
-	CK_MECHANISM mechanism = { CKM_RSA_PKCS, NULL, 0 };
+	CK_MECHANISM mechanism = { raw ? CKM_RSA_X_509 : CKM_RSA_PKCS, NULL,
+		0 };
 	CK_SESSION_INFO info;
 	CK_ULONG got = *n;
 	CK_RV lost, rv = f->C_DecryptInit(session, &mechanism, key);

@@ -37,6 +37,7 @@ struct grip {
 	EVP_PKEY_CTX *pkey;  /* digests: ECDSA and RSA; a token's verifies */
 	EVP_MD_CTX *message; /* messages: Ed25519 */
 	CK_OBJECT_HANDLE object; /* a token's, in this session; or 0 */
+	enum { WAY_UNKNOWN, WAY_RAW, WAY_PADDED } way; /* it decrypts */
 };
 
 struct vault_hand {
@@ -64,6 +65,10 @@ void vault_key_put(struct vault *v, struct vault_key *key);
 /* The context that digests of k are signed or verified with. */
 MUST_CHECK bool grip_make(
         struct grip *g, const struct vault *v, const struct vault_key *k);
+
+/* out, which holds the decoy, becomes the message where em is 00 02, not
+ * zeros, 00 and a message of n bytes; in the same time where it is not. */
+void vault_unpad(struct bytes em, uint8_t *out, size_t n);
 
 /* --- vault_token.c */
 void vault_tokens_close(struct vault *v);

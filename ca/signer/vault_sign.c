@@ -221,9 +221,7 @@ static enum rc decoy(const struct vault *v, const struct vault_key *k,
 	return RC_INTERNAL;
 }
 
-/* out, which holds the decoy, becomes the message where em is 00 02, not
- * zeros, 00 and a message of n bytes; in the same time where it is not. */
-static void unpad(struct bytes em, uint8_t *out, size_t n)
+void vault_unpad(struct bytes em, uint8_t *out, size_t n)
 {
 	size_t end = em.n - n - 1;
 	uint8_t good = mask_zero(em.p[0]) & mask_zero(em.p[1] ^ 2) &
@@ -248,7 +246,7 @@ static enum rc decrypt_software(const struct vault_key *k, struct bytes cipher,
 	        n_em == cipher.n;
 
 	if (ok)
-		unpad(bytes_of(em, n_em), out, n);
+		vault_unpad(bytes_of(em, n_em), out, n);
 	bytes_wipe(em, sizeof(em));
 	EVP_PKEY_CTX_free(ctx);
 	ERR_clear_error();

@@ -3,8 +3,10 @@
 #include "ca/signer/vault_private.h"
 
 #include "base/log.h"
+#include "base/rand.h"
 
 #include <openssl/err.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
@@ -402,14 +404,72 @@ enum rc vault_token_sign(struct vault_hand *h, const struct vault_key *k,
 	        : rc;
 }
 
-/* How long the message is, and so whether it is the one that was expected, the
- * module has told by its time already. */
-enum rc vault_token_decrypt(struct vault_hand *h, const struct vault_key *k,
+/* The block, whatever zeros at its front the module has left out. */
+static void take_raw(
+        uint8_t *room, size_t got, struct bytes cipher, uint8_t *out, size_t n)
+{
+	memmove(room + cipher.n - got, room, got);
+	memset(room, 0, cipher.n - got);
+	vault_unpad(bytes_of(room, cipher.n), out, n);
+}
+
+/* Without raw, how long the message is, and so whether it is the one that was
+ * expected, the module has told by its time already. */
+static enum rc decrypt(struct vault_hand *h, const struct grip *g, bool raw,
         struct bytes cipher, uint8_t *out, size_t n, struct why *why)
 {
 	uint8_t room[VAULT_RSA_MAX_BITS / 8];
-	struct grip *g = &h->grips[k->place];
 	size_t got = sizeof(room);
+	enum rc rc = p11_decrypt(
+	        h->session, g->object, raw, cipher, room, &got, why);
+
+	if (!rc && raw && got <= cipher.n)
+		take_raw(room, got, cipher, out, n);
+	else if (!rc && !raw && got == n)
+		memcpy(out, room, n);
+	bytes_wipe(room, sizeof(room));
+	return rc == RC_MALFORMED ? RC_OK : rc;
+}
+
+static bool encrypt(const struct vault_key *k, struct bytes message,
+        uint8_t *out, size_t *n)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(k->pkey, NULL);
+	bool ok = ctx && EVP_PKEY_encrypt_init(ctx) == 1 &&
+	        EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
+	        EVP_PKEY_encrypt(ctx, out, n, message.p, message.n) == 1;
+
+	EVP_PKEY_CTX_free(ctx);
+	ERR_clear_error();
+	return ok;
+}
+
+/* Not every token does RSA and leaves the padding to us, nor for every key: a
+ * message that has to come back tells, once for each hand. */
+static enum rc find_way(struct vault_hand *h, const struct vault_key *k,
+        struct grip *g, struct why *why)
+{
+	uint8_t message[32], came[32] = { 0 }, cipher[VAULT_RSA_MAX_BITS / 8];
+	size_t n = sizeof(cipher);
+	enum rc rc;
+
+	if (g->way != WAY_UNKNOWN)
+		return RC_OK;
+	rand_fill(message, sizeof(message));
+	if (!encrypt(k, BYTES_ARRAY(message), cipher, &n))
+		return why_set(why, RC_INTERNAL, "the key does not encrypt");
+	rc = decrypt(h, g, true, bytes_of(cipher, n), came, sizeof(came), why);
+	if (rc && rc != RC_UNSUPPORTED)
+		return rc;
+	g->way = bytes_eq(BYTES_ARRAY(came), BYTES_ARRAY(message)) ? WAY_RAW
+	                                                           : WAY_PADDED;
+	return RC_OK;
+}
+
+enum rc vault_token_decrypt(struct vault_hand *h, const struct vault_key *k,
+        struct bytes cipher, uint8_t *out, size_t n, struct why *why)
+{
+	struct grip *g = &h->grips[k->place];
 	enum rc rc = vault_hand_open(h, why);
 
 	if (rc)
@@ -417,11 +477,9 @@ enum rc vault_token_decrypt(struct vault_hand *h, const struct vault_key *k,
 	p11_enter(h->token->module);
 	rc = find_object(h, k, g, why);
 	if (!rc)
-		rc = p11_decrypt(
-		        h->session, g->object, cipher, room, &got, why);
+		rc = find_way(h, k, g, why);
+	if (!rc)
+		rc = decrypt(h, g, g->way == WAY_RAW, cipher, out, n, why);
 	p11_leave(h->token->module);
-	if (!rc && got == n)
-		memcpy(out, room, n);
-	bytes_wipe(room, sizeof(room));
-	return rc == RC_MALFORMED ? RC_OK : rc;
+	return rc;
 }

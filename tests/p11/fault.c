@@ -557,6 +557,19 @@ static CK_RV fault_sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG n,
 	return signature ? end(rv) : rv;
 }
 
+static CK_RV fault_decrypt_init(
+        CK_SESSION_HANDLE session, CK_MECHANISM *m, CK_OBJECT_HANDLE key)
+{
+	CK_SESSION_HANDLE real;
+	CK_RV rv = enter_session(session, &real);
+
+	if (rv != CKR_OK)
+		return rv;
+	if (m->mechanism == CKM_RSA_X_509 && want(FAULT_RAW_RV))
+		return leave((CK_RV)want(FAULT_RAW_RV));
+	return leave(fault.real->C_DecryptInit(real, m, key));
+}
+
 static CK_RV fault_decrypt(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG n,
         CK_BYTE *out, CK_ULONG *n_out)
 {
@@ -596,6 +609,7 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST **out)
 		.C_Login = fault_login,
 		.C_SignInit = fault_sign_init,
 		.C_Sign = fault_sign,
+		.C_DecryptInit = fault_decrypt_init,
 		.C_Decrypt = fault_decrypt,
 #define PASS(name, parameters, arguments) .name = pass_##name,
 #include "tests/p11/pass.def"

@@ -40,6 +40,8 @@ enum fault_want {
 	FAULT_NEXT_HUNG_LOGIN,      /* C_Login */
 	FAULT_PADDING_RV, /* what C_Decrypt returns where it fails; 0: the
 	                   * wrapped one's */
+	FAULT_RAW_RV,     /* what C_DecryptInit returns of RSA without padding;
+	                   * 0: the wrapped one's */
 	FAULT_WANTS
 };
 

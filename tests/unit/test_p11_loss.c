@@ -188,6 +188,7 @@ START_TEST(wrong_padding_is_not_told_in_whatever_word)
 	const struct vault_key *k;
 
 	make_rsa();
+	token_want(&t, FAULT_RAW_RV, CKR_MECHANISM_INVALID);
 	k = load_uri("pkcs11:token=" TOKEN_LABEL ";id=%02");
 	ck_assert_int_eq(vault_decrypt(hand, k, BYTES_ARRAY(cipher), first,
 	                         sizeof(first), &why),
@@ -205,6 +206,30 @@ START_TEST(wrong_padding_is_not_told_in_whatever_word)
 	ck_assert_int_eq(vault_decrypt(hand, k, BYTES_ARRAY(cipher), again,
 	                         sizeof(again), &why),
 	        RC_CLOSED);
+}
+END_TEST
+
+/* The module is not even asked whether it is right. */
+START_TEST(padding_is_not_left_to_a_token_that_does_without)
+{
+	uint8_t cipher[256] = { 0, 1 }, first[16], again[16];
+	const struct vault_key *k;
+
+	make_rsa();
+	token_want(&t, FAULT_PADDING_RV, CKR_SESSION_HANDLE_INVALID);
+	k = load_uri("pkcs11:token=" TOKEN_LABEL ";id=%02");
+	ck_assert_int_eq(vault_decrypt(hand, k, BYTES_ARRAY(cipher), first,
+	                         sizeof(first), &why),
+	        RC_OK);
+	ck_assert_int_eq(vault_decrypt(hand, k, BYTES_ARRAY(cipher), again,
+	                         sizeof(again), &why),
+	        RC_OK);
+	ck_assert_mem_eq(again, first, sizeof(first));
+	/* What is no padding's fault is told. */
+	token_want(&t, FAULT_OUTAGE, 1);
+	ck_assert_int_ne(vault_decrypt(hand, k, BYTES_ARRAY(cipher), again,
+	                         sizeof(again), &why),
+	        RC_OK);
 }
 END_TEST
 
@@ -405,6 +430,7 @@ TCase *test_p11_loss(void)
 	        tc, pin_that_is_refused_in_other_words_is_not_tried_again);
 	tcase_add_test(tc, module_restarts_where_no_session_is_open);
 	tcase_add_test(tc, wrong_padding_is_not_told_in_whatever_word);
+	tcase_add_test(tc, padding_is_not_left_to_a_token_that_does_without);
 	tcase_add_test(tc, wrong_signature_is_not_given_out);
 	tcase_add_loop_test(tc, lost_session_is_replaced, 0,
 	        sizeof(losses) / sizeof(*losses));

@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "ca/signer/vault.h"
+#include "ca/signer/vault_private.h"
 #include "tests/unit/softhsm.h"
 #include "tests/unit/test_token.h"
 
@@ -179,17 +179,17 @@ static size_t encrypt(const struct vault_key *k, struct bytes plain,
 	return n;
 }
 
-static struct vault_key *load_rsa(bool token)
+/* Where the key is: out of a token; in one that leaves the padding to us, and in
+ * one that does not. */
+enum { SOFT, RAW, PADDED, PLACES };
+
+static struct vault_key *load_soft(void)
 {
-	EVP_PKEY *pkey;
-	BIO *bio;
+	EVP_PKEY *pkey = vault_make(KEY_RSA, 2048);
+	BIO *bio = BIO_new(BIO_s_mem());
 	char *text;
 	long n;
 
-	if (token)
-		return load(3);
-	pkey = vault_make(KEY_RSA, 2048);
-	bio = BIO_new(BIO_s_mem());
 	ck_assert_int_eq(
 	        PEM_write_bio_PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL),
 	        1);
@@ -203,6 +203,18 @@ static struct vault_key *load_rsa(bool token)
 	return vault_at(vault, 0);
 }
 
+static struct vault_key *load_rsa(int place)
+{
+	struct vault_key *k;
+
+	if (place == SOFT)
+		return load_soft();
+	k = load(3);
+	if (place == PADDED)
+		hand->grips[k->place].way = WAY_PADDED;
+	return k;
+}
+
 static void decrypted(
         const struct vault_key *k, struct bytes cipher, uint8_t *out, size_t n)
 {
@@ -214,13 +226,18 @@ static void decrypted(
 START_TEST(decrypt_gives_the_key)
 {
 	static const uint8_t plain[16] = "sixteen bytes ok";
-	const struct vault_key *k = load_rsa(_i == 1);
+	const struct vault_key *k = load_rsa(_i);
 	uint8_t cipher[512], out[16];
 	size_t n = encrypt(k, BYTES_ARRAY(plain), RSA_PKCS1_PADDING, cipher,
 	        sizeof(cipher));
 
 	decrypted(k, bytes_of(cipher, n), out, sizeof(out));
 	ck_assert_mem_eq(out, plain, sizeof(plain));
+	/* SoftHSM leaves the padding to us. */
+	ck_assert_int_eq(hand->grips[k->place].way,
+	        _i == SOFT          ? WAY_UNKNOWN
+	                : _i == RAW ? WAY_RAW
+	                            : WAY_PADDED);
 }
 END_TEST
 
@@ -228,7 +245,7 @@ END_TEST
  * asked again is another. */
 START_TEST(decrypt_of_wrong_padding_gives_bytes_of_the_cipher)
 {
-	const struct vault_key *k = load_rsa(_i == 1);
+	const struct vault_key *k = load_rsa(_i);
 	uint8_t plain[256] = { 0, 1, 0xff, 0xff }, cipher[512];
 	uint8_t a[16], b[16], c[32];
 	size_t n;
@@ -254,7 +271,7 @@ END_TEST
 START_TEST(decrypt_of_another_length_gives_other_bytes)
 {
 	static const uint8_t plain[24] = "twenty-four, not sixteen";
-	const struct vault_key *k = load_rsa(_i == 1);
+	const struct vault_key *k = load_rsa(_i);
 	uint8_t cipher[512], a[16], b[16];
 	size_t n = encrypt(k, BYTES_ARRAY(plain), RSA_PKCS1_PADDING, cipher,
 	        sizeof(cipher));
@@ -271,8 +288,8 @@ START_TEST(decrypt_refuses_what_is_no_cipher)
 {
 	uint8_t out[16];
 
-	ck_assert_int_eq(vault_decrypt(hand, load_rsa(false),
-	                         BYTES_LIT("short"), out, sizeof(out), &why),
+	ck_assert_int_eq(vault_decrypt(hand, load_rsa(SOFT), BYTES_LIT("short"),
+	                         out, sizeof(out), &why),
 	        RC_UNSUPPORTED);
 	vault_hand_free(hand);
 	ck_assert_int_eq(vault_decrypt(hand, load(0), BYTES_LIT("short"), out,
@@ -349,11 +366,11 @@ TCase *test_vault(void)
 	tcase_add_loop_test(tc, token_key_signs, 0, KEYS);
 	tcase_add_test(tc, token_rsa_key_signs_with_pss);
 	tcase_add_test(tc, pss_is_for_rsa_alone);
-	tcase_add_loop_test(tc, decrypt_gives_the_key, 0, 2);
+	tcase_add_loop_test(tc, decrypt_gives_the_key, 0, PLACES);
+	tcase_add_loop_test(tc,
+	        decrypt_of_wrong_padding_gives_bytes_of_the_cipher, 0, PLACES);
 	tcase_add_loop_test(
-	        tc, decrypt_of_wrong_padding_gives_bytes_of_the_cipher, 0, 2);
-	tcase_add_loop_test(
-	        tc, decrypt_of_another_length_gives_other_bytes, 0, 2);
+	        tc, decrypt_of_another_length_gives_other_bytes, 0, PLACES);
 	tcase_add_test(tc, decrypt_refuses_what_is_no_cipher);
 	tcase_add_loop_test(tc, token_key_is_refused, 0,
 	        sizeof(refused) / sizeof(*refused));
