@@ -526,25 +526,58 @@ static enum rc read_crl(int fd, struct buf *out)
 	return n == SCEP_CRL_MAX_BYTES ? RC_TOOBIG : RC_OK;
 }
 
-static enum rc put_crl(struct exchange *x, struct buf *message, struct why *why)
+static enum rc put_own_crl(
+        const struct scep_label *l, struct buf *message, struct why *why)
 {
 	struct buf crl = BUF_INIT(SCEP_CRL_MAX_BYTES);
-	struct cms_id id;
-	enum rc rc = scep_read_serial(&id, buf_bytes(&x->content), why);
+	enum rc rc;
 
-	if (rc != RC_OK)
-		return not_opened(x, rc);
-	if (!is_our_issuer(x, id.issuer))
-		return why_set(why, RC_NOTFOUND, "another issuer's");
-	if (x->label->crl_fd < 0)
+	if (l->crl_fd < 0)
 		return why_set(why, RC_UNAVAILABLE, "there is no CRL yet");
-	rc = read_crl(x->label->crl_fd, &crl);
+	rc = read_crl(l->crl_fd, &crl);
 	if (rc == RC_OK)
 		rc = crls_only_put(message, buf_bytes(&crl));
 	else
 		why_set(why, rc, "the CRL is too large for SCEP or unreadable");
 	buf_free(&crl);
 	return rc;
+}
+
+/* Who asks whether the authority itself was revoked, as sscep does. */
+static bool asks_about_authority(
+        const struct authority *a, const struct cms_id *id)
+{
+	struct cert c;
+
+	return cert_parse(&c, a->der, NULL) == RC_OK &&
+	        bytes_eq(id->issuer, c.issuer) &&
+	        bytes_eq(id->serial, c.serial);
+}
+
+static enum rc put_issuer_crl(
+        const struct issuer_crl *crl, struct buf *message, struct why *why)
+{
+	if (crl->name == NULL)
+		return why_set(why, RC_NOTFOUND,
+		        "no CRL of the authority's issuer is configured");
+	if (crl->der.n > SCEP_CRL_MAX_BYTES)
+		return why_set(why, RC_TOOBIG, "the CRL is too large for SCEP");
+	return crls_only_put(message, buf_bytes(&crl->der));
+}
+
+static enum rc put_crl(struct exchange *x, struct buf *message, struct why *why)
+{
+	const struct authority *a = x->label->authority;
+	struct cms_id id;
+	enum rc rc = scep_read_serial(&id, buf_bytes(&x->content), why);
+
+	if (rc != RC_OK)
+		return not_opened(x, rc);
+	if (is_our_issuer(x, id.issuer))
+		return put_own_crl(x->label, message, why);
+	if (asks_about_authority(a, &id))
+		return put_issuer_crl(&a->issuer_crl, message, why);
+	return why_set(why, RC_NOTFOUND, "another issuer's");
 }
 
 static void get_crl(struct exchange *x)

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import subprocess
+import tempfile
 import urllib.parse
 
 from harness import Ca, need, run, serial, subject, wait_for
@@ -445,31 +446,58 @@ def test_ra_key_in_a_token(build):
         c.verify(got["pem"])
 
 
-def test_get_crl(build):
-    with Scep(build).up() as c:
-        key, cert, got = c.enrol("router-1")
-        number = serial(got["pem"])
-        asked = c.path("asked")
-        with open(asked, "wb") as f:
-            f.write(issuer_and_serial(got["pem"], number))
+def root_crl(c, passphrase):
+    """Made by the root's key and named in the configuration."""
+    out = os.path.join(c.home, "ca", "root.crl")
+    c.mica("authority", "crl", "--out", out, "--root-passphrase-file",
+           passphrase)
+    with open(c.conf) as f:
+        text = f.read()
+    with open(c.conf, "w") as f:
+        f.write(text.replace("chain: ca/root.pem,",
+                             "chain: ca/root.pem, issuer_crl: ca/root.crl,"))
 
-        def crl():
-            found = c.read(c.post(c.message(asked, key, cert, kind="22")),
-                           key, cert)
-            assert found["status"] == "0", found
-            with open(found["pem"]) as f:
-                assert "BEGIN X509 CRL" in f.read()
-            return found["pem"]
-        run("openssl", "crl", "-in", crl(), "-CAfile", c.ca_pem, "-noout")
-        with open(asked, "wb") as f:
-            f.write(issuer_and_serial(got["pem"], number, c.ra))
-        run("openssl", "crl", "-in", crl(), "-CAfile", c.ca_pem, "-noout")
-        # of another issuer
-        with open(asked, "wb") as f:
-            f.write(issuer_and_serial(c.ca_pem, number))
-        none = c.read(c.post(c.message(asked, key, cert, kind="22")), key,
-                      cert)
-        assert none["fail"] == FAIL["badCertId"], none
+
+def test_get_crl(build):
+    with tempfile.NamedTemporaryFile("w", suffix=".pass") as f:
+        f.write("correct horse battery staple\n")
+        f.flush()
+        with Scep(build, init=("--root-passphrase-file", f.name)) as c:
+            root_crl(c, f.name)
+            c.up()
+            get_crl(c)
+
+
+def get_crl(c):
+    key, cert, got = c.enrol("router-1")
+    number = serial(got["pem"])
+    asked = c.path("asked")
+    with open(asked, "wb") as f:
+        f.write(issuer_and_serial(got["pem"], number))
+
+    def assert_of(ca_pem):
+        found = c.read(c.post(c.message(asked, key, cert, kind="22")),
+                       key, cert)
+        assert found["status"] == "0", found
+        with open(found["pem"]) as f:
+            assert "BEGIN X509 CRL" in f.read()
+        p = run("openssl", "crl", "-in", found["pem"], "-CAfile", ca_pem,
+                "-noout")
+        assert "verify OK" in p.stderr, p.stderr
+    assert_of(c.ca_pem)
+    with open(asked, "wb") as f:
+        f.write(issuer_and_serial(got["pem"], number, c.ra))
+    assert_of(c.ca_pem)
+    # about the authority itself, as sscep asks
+    with open(asked, "wb") as f:
+        f.write(issuer_and_serial(c.ca_pem, serial(c.ca_pem)))
+    assert_of(c.root)
+    # of another issuer
+    with open(asked, "wb") as f:
+        f.write(issuer_and_serial(c.ca_pem, number))
+    none = c.read(c.post(c.message(asked, key, cert, kind="22")), key,
+                  cert)
+    assert none["fail"] == FAIL["badCertId"], none
 
 
 def der(tag, body):
