@@ -595,7 +595,7 @@ def test_only_what_is_listed_is_issued(build):
                 got = check(x, other, content, REFUSED)
                 assert got["fail"] == FAIL["badRequest"], got
             got = check(x, CERT, content, REFUSED)
-            assert got["fail"] == FAIL["badMessageCheck"], got
+            assert got["fail"] == FAIL["badCertId"], got
             check(x, POLL, content, REFUSED)
             # The public part is told to everybody, by its own authority.
             here = x.label != "far"
