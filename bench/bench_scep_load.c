@@ -268,16 +268,17 @@ static void check_answer(const struct load *l, const struct device *d)
 
 int main(int argc, char **argv)
 {
+	/* Some servers answer in single DES. */
+	OSSL_PROVIDER *usual = OSSL_PROVIDER_load(NULL, "default");
+	OSSL_PROVIDER *legacy = OSSL_PROVIDER_load(NULL, "legacy");
 	struct load l = { .n = 0 };
 	struct asked result;
 
 	if (argc != 9)
 		die("usage: scep_load PORT fresh|kept CONNECTIONS PATH RA-CERT "
 		    "PIDS KEYS DEVICES");
-	/* Some servers answer in single DES. */
-	need(OSSL_PROVIDER_load(NULL, "default") != NULL, NULL, "libcrypto");
-	(void)OSSL_PROVIDER_load(NULL, "legacy");
-	ERR_clear_error();
+	need(usual != NULL, NULL, "libcrypto");
+	ERR_clear_error(); /* legacy may be missing */
 	l.asker.port = (unsigned)number_arg(argv[1], 1, 65535);
 	l.asker.kept = strcmp(argv[2], "kept") == 0;
 	l.asker.n_links = (size_t)number_arg(argv[3], 1, 4096);
@@ -296,5 +297,8 @@ int main(int argc, char **argv)
 		check_answer(&l, &l.devices[i]);
 	asked_print(&result);
 	end(&l);
+	(void)OSSL_PROVIDER_unload(usual);
+	if (legacy != NULL)
+		(void)OSSL_PROVIDER_unload(legacy);
 	return 0;
 }
