@@ -42,18 +42,29 @@ static void done(struct one *o)
 	o->look_s = clock_now_s() + LOOK_AGAIN_S;
 }
 
+static void tell(const struct one *o)
+{
+	if (o->all->o.changed != NULL)
+		o->all->o.changed(o->all->o.ctx, &o->key);
+}
+
 /* Told once: the same again is no news. */
 static void fail(struct one *o, enum rc rc, const struct why *why)
 {
 	struct why now = WHY_NONE;
+	bool news;
 
 	(void)why_set(&now, rc, "%s",
 	        why->text[0] != '\0' ? why->text : rc_info(rc)->text);
-	if (strcmp(now.text, o->key.why.text) != 0)
+	news = strcmp(now.text, o->key.why.text) != 0;
+	if (news)
 		log_event(LOG_ERROR, o->all->o.failed_event, "key",
 		        o->key.conf->name, "why", now.text, NULL);
 	o->key.why = now;
 	o->key.cert = BYTES_NONE;
+	/* What was refused is no more; what failed may be there still. */
+	if (news && rc == RC_DENIED)
+		tell(o);
 	done(o);
 }
 
@@ -102,8 +113,7 @@ static void keep(struct one *o, enum rc rc, const struct cert_key *key,
 		return;
 	}
 	o->key.cert_key = *key;
-	if (o->all->o.changed != NULL)
-		o->all->o.changed(o->all->o.ctx, &o->key);
+	tell(o);
 	done(o);
 }
 

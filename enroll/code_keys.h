@@ -22,7 +22,8 @@ struct code_keys_opts {               /* all borrowed */
 	const struct conf_code *list; /* the configuration's, or alike */
 	size_t n;
 	const char *issued_event, *failed_event; /* for the log */
-	/* Told of each certificate, new or found; may be NULL. */
+	/* Told of each certificate, new or found, and, with an empty one, that
+	 * it is refused, because it was revoked or is held; may be NULL. */
 	void (*changed)(void *ctx, const struct code_key *key);
 	void *ctx;
 	struct store *store;

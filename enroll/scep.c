@@ -141,12 +141,13 @@ enum rc scep_set_ra(struct scep *s, const char *authority, struct bytes cert,
 
 		if (strcmp(label->authority->conf->name, authority) != 0)
 			continue;
-		rc = ra != NULL ? RC_OK
-		                : ra_new(&ra, label->authority, cert, why);
+		rc = ra != NULL || cert.n == 0
+		        ? RC_OK
+		        : ra_new(&ra, label->authority, cert, why);
 		if (rc != RC_OK)
 			return rc;
 		ra_unref(label->ra);
-		label->ra = ra_ref(ra);
+		label->ra = ra != NULL ? ra_ref(ra) : NULL;
 	}
 	ra_unref(ra);
 	return rc;

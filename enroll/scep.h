@@ -35,7 +35,8 @@ void scep_free(struct scep *s);
 size_t scep_pending(const struct scep *s);
 
 /* The certificate of that authority's registration authority, DER, over the key
- * that the configuration names. Until it is there its labels answer 503.
+ * that the configuration names. Until it is there, and once an empty one says
+ * that it is no more, its labels answer 503.
  * Errors: RC_NOTFOUND: no label is that authority's; RC_MALFORMED
  * RC_UNSUPPORTED RC_TOOBIG RC_NOMEM. */
 MUST_CHECK enum rc scep_set_ra(struct scep *s, const char *authority,

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import urllib.parse
 
-from harness import Ca, need, run, serial, subject, wait_for
+from harness import Ca, Skip, need, run, serial, subject, wait_for
 from softhsm import PIN, Token
 
 FAIL = {"badAlg": "0", "badMessageCheck": "1", "badRequest": "2",
@@ -188,6 +188,24 @@ def test_ra_certificate_outlives_a_restart(build):
         c.stop()
         c.up()
         assert serial(c.ra) == before
+
+
+def test_revoked_ra_serves_no_more(build):
+    if not os.environ.get("MICA_TEST_CI"):
+        raise Skip("runs under ./check --ci")
+    with Scep(build).up() as c:
+        key, cert = c.self_signed("router-1")
+        content = c.request("router-1", key, c.router_token("router-1"))
+        message = c.message(content, key, cert)
+        c.mica("revoke", "--serial", serial(c.ra))
+        # The keeper looks every half a minute.
+        wait_for("the labels to close", lambda: c.curl(
+            c.scep(op="GetCACert")).status == 503, 60)
+        assert c.post(message).status == 503
+        assert "its certificate was revoked" in c.log()
+        c.stop()
+        c.start()
+        assert c.post(message).status == 503
 
 
 def test_device_enrols_once_with_its_token(build):
