@@ -21,6 +21,7 @@ IN_TOKEN_TRIES = 10000 if LONG else 3000
 MESSAGES = 4  # of each way: one alone might be a special one
 # Of leakage tests by Welch's t: further apart means that they differ.
 APART = 4.5
+MEASURES = 3  # on a machine that does so much else that nothing is told apart
 SENDER_NONCE = bytes.fromhex("060a6086480186f845010905" "31120410")
 SIGNATURE_BYTES = 256
 
@@ -88,13 +89,16 @@ def check(c, tries):
     with open(c.message(content, key, cert, cipher="camellia-128-cbc",
                         transaction="the-same-transaction"), "rb") as f:
         kinds["unopened"] = [f.read()]
-    took, said = ask_all(c, kinds, tries)
-    assert len(said["right"]) == 1
-    t = {way: welch_t(took["right"], took[way])
-         for way in WAYS + ("unopened",)}
-    for way in WAYS:
-        assert said[way] == said["right"], (way, said[way])
-    print({way: round(x, 1) for way, x in t.items()})
+    for _ in range(MEASURES):
+        took, said = ask_all(c, kinds, tries)
+        assert len(said["right"]) == 1
+        for way in WAYS:
+            assert said[way] == said["right"], (way, said[way])
+        t = {way: welch_t(took["right"], took[way])
+             for way in WAYS + ("unopened",)}
+        print({way: round(x, 1) for way, x in t.items()})
+        if t["unopened"] > 2 * APART:
+            break
     assert t["unopened"] > 2 * APART, t
     assert all(abs(t[way]) < APART for way in WAYS), t
     assert not c.json("device", "list")["devices"] or \
