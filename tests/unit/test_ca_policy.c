@@ -1,5 +1,6 @@
 /* What the signer is told about CRLs and OCSP answers, by libcrypto's eyes. */
 #include "ca/policy.h"
+#include "ca/digest.h"
 #include "der/alg.h"
 #include "tests/unit/ca_world.h"
 #include "tests/unit/test_ca.h"
@@ -197,11 +198,38 @@ START_TEST(policy_lets_a_registration_authority_answer_and_certify_nothing)
 }
 END_TEST
 
+/* By the digest that a policy's algorithm has is told who comes next. */
+START_TEST(digest_is_libcryptos)
+{
+	static const struct {
+		enum oid oid;
+		const char *name;
+	} digests[] = { { OID_SHA256, "SHA256" }, { OID_SHA384, "SHA384" },
+		{ OID_SHA512, "SHA512" } };
+	uint8_t ours[DIGEST_MAX_BYTES], theirs[EVP_MAX_MD_SIZE];
+	size_t n;
+
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert_int_eq(
+		        digest_sha2(digests[i].oid, BYTES_LIT("abc"), ours, &n),
+		        RC_OK);
+		ck_assert_int_eq(EVP_Q_digest(NULL, digests[i].name, NULL,
+		                         "abc", 3, theirs, NULL),
+		        1);
+		ck_assert_uint_eq(n, alg_digest_bytes(digests[i].oid));
+		ck_assert_mem_eq(ours, theirs, n);
+	}
+	ck_assert_int_eq(
+	        digest_sha2(OID_SHA1, BYTES_LIT("abc"), ours, &n), RC_INTERNAL);
+}
+END_TEST
+
 TCase *test_ca_policy(void)
 {
 	TCase *t = tcase_create("policy");
 
 	tcase_add_checked_fixture(t, begin, end);
+	tcase_add_test(t, digest_is_libcryptos);
 	tcase_add_test(t, policy_names_the_issuer_as_ocsp_does);
 	tcase_add_test(t, policy_lets_the_responder_answer_and_nothing_else);
 	tcase_add_test(t, policy_lets_the_ca_key_answer_where_it_is_configured);
