@@ -1,5 +1,6 @@
 #include "admin/call.h"
 
+#include "admin/describe.h"
 #include "admin/role.h"
 #include "base/text.h"
 #include "net/http_uri.h"
@@ -196,6 +197,35 @@ enum rc call_page(const struct call *c, struct store_cursor *cursor,
 		rc = call_cursor(cursor, text, why);
 	*max = (size_t)rows;
 	return rc;
+}
+
+enum rc call_page_by_state(const struct call *c, bool *closed,
+        struct store_cursor *cursor, size_t *max, struct why *why)
+{
+	char state[16];
+	enum rc rc = call_param(c, "state", state, sizeof(state), why);
+
+	*closed = rc == RC_OK && strcmp(state, "closed") == 0;
+	if (rc == RC_OK)
+		rc = call_page(c, cursor, max, why);
+	if (rc == RC_OK && state[0] != '\0' && !*closed &&
+	        strcmp(state, "open") != 0)
+		rc = why_set(why, RC_MALFORMED, "state: want open or closed");
+	return rc;
+}
+
+void call_answer_page(struct call *c, const char *name, json_t *rows,
+        const struct store_cursor *more)
+{
+	json_t *page = rows != NULL ? json_pack("{s:o}", name, rows) : NULL;
+
+	if (page != NULL && more != NULL &&
+	        json_object_set_new(page, "cursor", describe_cursor(more)) !=
+	                0) {
+		json_decref(page);
+		page = NULL;
+	}
+	call_answer(c, 200, page);
 }
 
 enum rc call_rest(const struct call *c, char *out, size_t size, struct why *why)

@@ -98,6 +98,13 @@ MUST_CHECK enum rc call_check_query(
 /* `cursor` and `max` of a list. */
 MUST_CHECK enum rc call_page(const struct call *c, struct store_cursor *cursor,
         size_t *max, struct why *why);
+/* As that, and `state`: open, which is also what its absence means, or closed. */
+MUST_CHECK enum rc call_page_by_state(const struct call *c, bool *closed,
+        struct store_cursor *cursor, size_t *max, struct why *why);
+/* Answer with a page of a list: {NAME: rows, "cursor": ...}. rows is taken; NULL
+ * means out of memory. more may be NULL: it is the last page. */
+void call_answer_page(struct call *c, const char *name, json_t *rows,
+        const struct store_cursor *more);
 /* A cursor as describe_cursor() wrote it. Errors: RC_MALFORMED. */
 MUST_CHECK enum rc call_cursor(
         struct store_cursor *cursor, const char *text, struct why *why);

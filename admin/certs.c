@@ -16,26 +16,15 @@ struct cert_page {
 	struct store_cert rows[STORE_ROWS_MAX];
 };
 
-static json_t *describe_page(const struct cert_page *j)
-{
-	json_t *page = json_pack("{s:o}", "certificates",
-	        describe_certs(j->rows, j->list.n, &j->names));
-
-	if (page != NULL && j->list.more &&
-	        json_object_set_new(page, "cursor",
-	                describe_cursor(&j->list.cursor)) != 0) {
-		json_decref(page);
-		return NULL;
-	}
-	return page;
-}
-
 static void listed(struct store_op *op)
 {
 	struct call *c = op->ctx;
+	struct cert_page *j = c->job;
 
 	if (op->rc == RC_OK)
-		call_answer(c, 200, describe_page(c->job));
+		call_answer_page(c, "certificates",
+		        describe_certs(j->rows, j->list.n, &j->names),
+		        j->list.more ? &j->list.cursor : NULL);
 	else
 		call_refuse(c, op->rc, &op->why);
 }

@@ -13,29 +13,27 @@ struct device_page {
 	struct store_device rows[STORE_ROWS_MAX];
 };
 
-static json_t *describe_page(const struct device_page *j)
+static json_t *describe_rows(const struct device_page *j)
 {
 	json_t *rows = json_array();
-	json_t *page = json_pack("{s:o}", "devices", rows);
-	int bad = page == NULL;
 
-	for (size_t i = 0; bad == 0 && i < j->list.n; i++)
-		bad = json_array_append_new(rows, describe_device(&j->rows[i]));
-	if (bad == 0 && j->list.more)
-		bad = json_object_set_new(
-		        page, "cursor", describe_cursor(&j->list.cursor));
-	if (bad == 0)
-		return page;
-	json_decref(page);
-	return NULL;
+	for (size_t i = 0; rows != NULL && i < j->list.n; i++)
+		if (json_array_append_new(rows, describe_device(&j->rows[i])) !=
+		        0) {
+			json_decref(rows);
+			rows = NULL;
+		}
+	return rows;
 }
 
 static void listed(struct store_op *op)
 {
 	struct call *c = op->ctx;
+	struct device_page *j = c->job;
 
 	if (op->rc == RC_OK)
-		call_answer(c, 200, describe_page(c->job));
+		call_answer_page(c, "devices", describe_rows(j),
+		        j->list.more ? &j->list.cursor : NULL);
 	else
 		call_refuse(c, op->rc, &op->why);
 }

@@ -65,44 +65,41 @@ struct listing {
 	struct store_waiting rows[STORE_ROWS_MAX];
 };
 
+static json_t *describe_rows(const struct listing *j)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; rows != NULL && i < j->list.n; i++)
+		if (json_array_append_new(
+		            rows, describe_waiting(&j->rows[i])) != 0) {
+			json_decref(rows);
+			rows = NULL;
+		}
+	return rows;
+}
+
 static void listed(struct store_op *op)
 {
 	struct call *c = op->ctx;
 	struct listing *j = c->job;
-	json_t *rows = json_array();
-	json_t *out = json_pack("{s:o}", "requests", rows);
-	int bad = out == NULL;
 
-	for (size_t i = 0; op->rc == RC_OK && bad == 0 && i < j->list.n; i++)
-		bad = json_array_append_new(
-		        rows, describe_waiting(&j->rows[i]));
-	if (op->rc == RC_OK && bad == 0 && j->list.more)
-		bad = json_object_set_new(
-		        out, "cursor", describe_cursor(&j->list.cursor));
-	if (op->rc == RC_OK && bad == 0) {
-		call_answer(c, 200, out);
-		return;
-	}
-	json_decref(out);
-	call_refuse(c, op->rc == RC_OK ? RC_NOMEM : op->rc, &op->why);
+	if (op->rc == RC_OK)
+		call_answer_page(c, "requests", describe_rows(j),
+		        j->list.more ? &j->list.cursor : NULL);
+	else
+		call_refuse(c, op->rc, &op->why);
 }
 
 void request_list(struct call *c)
 {
 	struct listing *j = call_job(c, sizeof(*j));
 	struct why why = WHY_NONE;
-	char state[16];
 	enum rc rc;
 
 	if (j == NULL)
 		return;
-	rc = call_param(c, "state", state, sizeof(state), &why);
-	if (rc == RC_OK)
-		rc = call_page(c, &j->list.cursor, &j->list.max, &why);
-	j->list.closed = strcmp(state, "closed") == 0;
-	if (rc == RC_OK && state[0] != '\0' && !j->list.closed &&
-	        strcmp(state, "open") != 0)
-		rc = why_set(&why, RC_MALFORMED, "state: want open or closed");
+	rc = call_page_by_state(
+	        c, &j->list.closed, &j->list.cursor, &j->list.max, &why);
 	if (rc != RC_OK) {
 		call_refuse(c, rc, &why);
 		return;
