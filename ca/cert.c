@@ -99,7 +99,19 @@ static enum rc skip_unique_ids(struct der *d, struct cert *c, struct why *why)
 	return rc;
 }
 
-static enum rc read_tbs(struct der *in, struct cert *c, struct why *why)
+/* What read_validity() reads, passed over. */
+static enum rc skip_validity(struct der *in, struct cert *c, struct why *why)
+{
+	struct bytes validity;
+
+	(void)c;
+	return der_expect(in, DER_SEQUENCE, &validity, "validity", why);
+}
+
+/* As far as the key. */
+static enum rc read_head(struct der *in, struct cert *c,
+        enum rc (*validity)(struct der *in, struct cert *c, struct why *why),
+        struct why *why)
 {
 	enum rc rc = read_version(in, &c->version, why);
 
@@ -112,13 +124,20 @@ static enum rc read_tbs(struct der *in, struct cert *c, struct why *why)
 		rc = der_expect_full(
 		        in, DER_SEQUENCE, &c->issuer, "issuer", why);
 	if (rc == RC_OK)
-		rc = read_validity(in, c, why);
+		rc = validity(in, c, why);
 	if (rc == RC_OK)
 		rc = der_expect_full(
 		        in, DER_SEQUENCE, &c->subject, "subject", why);
 	if (rc == RC_OK)
 		rc = der_expect_full(in, DER_SEQUENCE, &c->spki,
 		        "subjectPublicKeyInfo", why);
+	return rc;
+}
+
+static enum rc read_tbs(struct der *in, struct cert *c, struct why *why)
+{
+	enum rc rc = read_head(in, c, read_validity, why);
+
 	if (rc == RC_OK)
 		rc = skip_unique_ids(in, c, why);
 	if (rc == RC_OK)
@@ -186,30 +205,6 @@ enum rc cert_parse(struct cert *out, struct bytes der, struct why *why)
 	return RC_OK;
 }
 
-static enum rc read_tbs_key(struct der *in, struct cert *c, struct why *why)
-{
-	struct bytes validity;
-	enum rc rc = read_version(in, &c->version, why);
-
-	if (rc == RC_OK)
-		rc = der_integer(in, &c->serial, "serialNumber", why);
-	if (rc == RC_OK)
-		rc = der_expect_full(
-		        in, DER_SEQUENCE, &c->tbs_alg, "signature", why);
-	if (rc == RC_OK)
-		rc = der_expect_full(
-		        in, DER_SEQUENCE, &c->issuer, "issuer", why);
-	if (rc == RC_OK)
-		rc = der_expect(in, DER_SEQUENCE, &validity, "validity", why);
-	if (rc == RC_OK)
-		rc = der_expect_full(
-		        in, DER_SEQUENCE, &c->subject, "subject", why);
-	if (rc == RC_OK)
-		rc = der_expect_full(in, DER_SEQUENCE, &c->spki,
-		        "subjectPublicKeyInfo", why);
-	return rc;
-}
-
 enum rc cert_parse_key(struct cert *out, struct bytes der, struct why *why)
 {
 	struct der in, tbs;
@@ -223,7 +218,7 @@ enum rc cert_parse_key(struct cert *out, struct bytes der, struct why *why)
 	if (rc == RC_OK)
 		rc = der_enter(&in, DER_SEQUENCE, &tbs, "tbsCertificate", why);
 	if (rc == RC_OK)
-		rc = read_tbs_key(&tbs, out, why);
+		rc = read_head(&tbs, out, skip_validity, why);
 	out->der = der;
 	return rc;
 }
