@@ -153,7 +153,7 @@ static bool method_parse(struct http_parse *p, struct bytes name)
 		p->method = (enum http_method)m;
 		return true;
 	}
-	return http_parse_refuse(p, 501, "method is not implemented");
+	return http_parse_refuse(p, 501, "method is not supported");
 }
 
 /* RFC 9110 2.5: a higher minor version is served as our highest. */
